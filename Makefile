@@ -1,0 +1,36 @@
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint docs bench-quick env browser clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: env browser ## Scrape a portal on this machine over several days and tell what changed
+	$(BIN)/property-manager demo
+
+test: env browser lint ## Everything that is checked; ends with the list of skipped tests and why
+	$(BIN)/pytest tests/python -q -rs
+
+check: env lint ## Lint and the quick tests, in under two minutes
+	$(BIN)/pytest tests/python -q -rs -m "not slow"
+
+lint: env ## Style of Python and SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint models tests/dbt macros
+
+docs: env ## The dbt documentation with its lineage, as one static page
+	$(BIN)/property-manager docs
+
+bench-quick: env ## Landing and syncing 100,000 listings, against plain PostgreSQL
+	$(BIN)/python benchmarks/quick.py
+
+env: ## The virtual environment .venv; PYTHON=... chooses the interpreter
+	@PYTHON='$(PYTHON)' sh scripts/bootstrap/env.sh
+
+browser: env ## A Chromium: PROPERTY_BROWSER, Playwright's own or the system's
+	@sh scripts/bootstrap/browser.sh
+
+clean: ## Stop and delete this clone's database, and everything generated
+	@sh scripts/bootstrap/clean.sh
