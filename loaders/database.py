@@ -1,0 +1,66 @@
+"""Connections and the SQL that the Python side runs, kept as named statements in `sql/*.sql`."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from loaders.errors import DatabaseUnavailableError, UsageError
+
+SQL_DIRECTORY = Path(__file__).parent / "sql"
+MINIMUM_SERVER_VERSION = 150000
+
+_STATEMENT_HEADER = re.compile(r"^-- name: (?P<name>\w+)\n-- (?P<purpose>.+)\n", re.MULTILINE)
+
+
+def schema_name() -> str:
+    """The schema of the tables that keep their names, `PROPERTY_SCHEMA`, by default `public`."""
+    name = os.environ.get("PROPERTY_SCHEMA") or "public"
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,40}", name):
+        raise UsageError(
+            f"PROPERTY_SCHEMA is {name!r}, which is not a plain schema name",
+            "Use lower-case letters, digits and underscores, starting with a letter.",
+        )
+    return name
+
+
+def connect(url: str, *, application_name: str = "property-manager") -> psycopg.Connection:
+    """Open an autocommit connection in UTC whose server process ends soon after its client is gone.
+
+    Raises DatabaseUnavailableError when the server cannot be reached or is older than PostgreSQL 15.
+    """
+    schema = schema_name()
+    try:
+        connection = psycopg.connect(url, application_name=application_name, autocommit=True, connect_timeout=10)
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
+        raise DatabaseUnavailableError(
+            f"cannot connect to the database: {str(error).strip()}",
+            "Check DATABASE_URL, or unset it to use the embedded server; `property-manager doctor` tells more.",
+        ) from error
+    if connection.info.server_version < MINIMUM_SERVER_VERSION:
+        version = connection.info.server_version // 10000
+        connection.close()
+        raise DatabaseUnavailableError(
+            f"the server runs PostgreSQL {version}; 15 or newer is needed",
+            "Point DATABASE_URL at a newer server, or unset it to use the embedded one.",
+        )
+    connection.execute(
+        sql.SQL("set timezone = 'UTC'; set client_connection_check_interval = '2s'; set search_path = {}").format(
+            sql.Identifier(schema)
+        )
+    )
+    return connection
+
+
+@cache
+def statements(file_name: str, directory: Path = SQL_DIRECTORY) -> dict[str, str]:
+    """The named statements of one SQL file, each headed by its name and one line of purpose."""
+    text = (directory / file_name).read_text(encoding="utf-8")
+    headers = list(_STATEMENT_HEADER.finditer(text))
+    ends = [header.start() for header in headers[1:]] + [len(text)]
+    return {header["name"]: text[header.end() : end].strip() for header, end in zip(headers, ends, strict=True)}

@@ -1,0 +1,35 @@
+"""Errors a user can act on: a message, what to do next, and the exit code of the command that raised it."""
+
+from __future__ import annotations
+
+
+class PropertyManagerError(Exception):
+    """Base of every expected failure. `code` is stable for programs, `hint` says what to do next."""
+
+    code = "failed"
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(PropertyManagerError):
+    """The command was called with values that cannot work."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class BusyError(PropertyManagerError):
+    """Another run holds the lock this command needs."""
+
+    code = "busy"
+    exit_code = 75
+
+
+class DatabaseUnavailableError(PropertyManagerError):
+    """The database cannot be reached, or is not one this project can use."""
+
+    code = "database"

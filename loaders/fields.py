@@ -1,0 +1,45 @@
+"""The one list of fields that mappings, rules, the staging table and the live table share."""
+
+from __future__ import annotations
+
+LISTING_FIELDS: tuple[str, ...] = (
+    "url",
+    "title",
+    "description",
+    "property_type",
+    "offer_type",
+    "price",
+    "currency",
+    "price_period",
+    "area_m2",
+    "land_area_m2",
+    "rooms",
+    "bedrooms",
+    "bathrooms",
+    "floor",
+    "floor_count",
+    "year_built",
+    "street_address",
+    "city",
+    "region",
+    "postal_code",
+    "country",
+    "latitude",
+    "longitude",
+    "ownership",
+    "building_material",
+    "condition",
+    "has_parking",
+    "has_balcony",
+    "has_elevator",
+    "has_security",
+    "has_storage_room",
+    "amenities",
+    "images",
+    "agent_name",
+    "agent_phone",
+    "agent_email",
+    "listed_at",
+)
+
+ALL_FIELDS: tuple[str, ...] = ("source_listing_id", *LISTING_FIELDS)

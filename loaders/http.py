@@ -1,0 +1,163 @@
+"""Plain HTTP: bodies streamed under a size cap, bounded time and redirects, http and https only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin
+
+import httpx
+from w3lib.encoding import html_to_unicode
+
+from loaders.errors import PropertyManagerError
+from loaders.urls import is_web_address
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_REDIRECTS = 5
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 20.0
+TOTAL_SECONDS = 60.0
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HEADERS = {
+    "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
+    "Accept-Encoding": "gzip, deflate",
+}
+
+
+class FetchError(PropertyManagerError):
+    """A page could not be fetched, and asking again will not help."""
+
+    code = "fetch"
+
+
+class TransportError(FetchError):
+    """The server could not be reached, took too long or broke off; worth another try."""
+
+    code = "transport"
+
+
+class RefusedAddressError(FetchError):
+    """An address this project does not open."""
+
+    code = "refused_address"
+
+
+@dataclass(frozen=True)
+class Response:
+    """The answer to one GET after redirects. `url` is where it came from, `headers` have lower-case names."""
+
+    url: str
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def media_type(self) -> str:
+        """The media type in lower case without parameters, empty when the server names none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def text(self) -> str:
+        """The body as text, by byte order mark, header, or what the document declares."""
+        return html_to_unicode(self.headers.get("content-type"), self.body, default_encoding="utf-8")[1]
+
+
+def user_agent() -> str:
+    """What the crawler calls itself: PROPERTY_USER_AGENT, else the project's name and version."""
+    default = f"property-manager/{version('property-manager')} (operator: set a contact in PROPERTY_USER_AGENT)"
+    return os.environ.get("PROPERTY_USER_AGENT") or default
+
+
+def check_address(url: str) -> None:
+    """Raise RefusedAddressError for an address that is not http or https. Every request passes here first."""
+    if not is_web_address(url):
+        raise RefusedAddressError(f"{url!r} is not a web address", "Only http and https addresses are opened.")
+
+
+class HttpClient:
+    """A client for one crawl. Use it as an async context manager."""
+
+    def __init__(self, agent: str | None = None, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self.agent = agent or user_agent()
+        self._max_body_bytes = max_body_bytes
+        self._client = httpx.AsyncClient(
+            headers={**_HEADERS, "User-Agent": self.agent},
+            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            follow_redirects=False,
+            mounts={"all://127.0.0.1": None, "all://localhost": None},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def get(
+        self,
+        url: str,
+        *,
+        admit: Callable[[str], Awaitable[None]] | None = None,
+        max_body_bytes: int | None = None,
+        truncate: bool = False,
+    ) -> Response:
+        """GET an address and follow redirects; `admit` is awaited before every further address is asked.
+
+        A body beyond the cap raises FetchError, or is cut there with `truncate`. Raises TransportError for
+        time-outs and broken connections, and whatever `admit` raises.
+        """
+        cap = max_body_bytes or self._max_body_bytes
+        target = url
+        check_address(target)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._get_one(target, cap, truncate)
+            location = response.headers.get("location")
+            if response.status not in _REDIRECTS or not location:
+                return response
+            target = _redirect_target(target, location)
+            check_address(target)
+            if admit is not None:
+                await admit(target)
+        raise FetchError(f"{url} redirects more than {MAX_REDIRECTS} times")
+
+    async def _get_one(self, url: str, cap: int, truncate: bool) -> Response:
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS), self._client.stream("GET", url) as answer:
+                body = bytearray()
+                async for chunk in answer.aiter_bytes():
+                    body += chunk
+                    if len(body) > cap:
+                        if not truncate:
+                            raise FetchError(f"{url} is larger than {cap:,} bytes")
+                        del body[cap:]
+                        break
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return Response(url, answer.status_code, headers, bytes(body))
+        except TimeoutError as error:
+            raise TransportError(f"no complete answer within {TOTAL_SECONDS:g} s") from error
+        except httpx.TimeoutException as error:
+            seconds = CONNECT_SECONDS if isinstance(error, httpx.ConnectTimeout) else READ_SECONDS
+            raise TransportError(f"no answer within {seconds:g} s") from error
+        except httpx.ConnectError as error:
+            raise TransportError(f"no connection: {error}") from error
+        except httpx.DecodingError as error:
+            raise TransportError(f"the answer cannot be decoded: {error}") from error
+        except httpx.TransportError as error:
+            raise TransportError("the connection broke off") from error
+        except httpx.InvalidURL as error:
+            raise FetchError(f"{url!r} is not a valid address: {error}") from error
+
+
+def _redirect_target(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise FetchError(f"{url} redirects to {location!r}, which is not an address") from error

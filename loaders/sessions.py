@@ -1,0 +1,128 @@
+"""The life of a session on the loading side: opened, kept alive, and handed over as scraped."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from loaders.database import statements
+
+_SQL = statements("sessions.sql")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One crawl or import of one scope. `opened_at` is the landing time of all its rows."""
+
+    session_id: uuid.UUID
+    source: str
+    scope: str
+    opened_at: datetime
+    observed_at: datetime
+
+
+def ensure_source(connection: psycopg.Connection, source: str) -> None:
+    """Create the source with default settings where it does not exist."""
+    connection.execute(_SQL["ensure_source"], [source])
+
+
+def open_session(
+    connection: psycopg.Connection,
+    *,
+    source: str,
+    scope: str,
+    kind: str,
+    observed_at: datetime | None = None,
+    session_name: str | None = None,
+    target_url: str | None = None,
+) -> Session:
+    """Open a session (`kind` is `scrape` or `import`) and the staging partition its rows will land in."""
+    row = connection.execute(
+        _SQL["open_session"],
+        {
+            "session_id": uuid.uuid4(),
+            "source": source,
+            "scope": scope,
+            "kind": kind,
+            "observed_at": observed_at,
+            "session_name": session_name,
+            "target_url": target_url,
+        },
+    ).fetchone()
+    assert row is not None
+    session = Session(*row)
+    connection.execute("select ensure_staging_partition(%s)", [session.opened_at])
+    return session
+
+
+def record_progress(connection: psycopg.Connection, session_id: uuid.UUID, **counters: int | None) -> None:
+    """Refresh the heartbeat and set the given counters (columns of `scrape_sessions`), such as `pages_done`."""
+    parameters: dict[str, Any] = dict.fromkeys(
+        (
+            "pages_planned",
+            "pages_done",
+            "pages_failed",
+            "pages_blocked",
+            "pages_http",
+            "pages_browser",
+            "site_listing_count",
+            "rows_read",
+            "rows_landed",
+            "rows_rejected",
+        )
+    )
+    unknown = counters.keys() - parameters.keys()
+    if unknown:
+        raise TypeError(f"unknown counters: {', '.join(sorted(unknown))}")
+    connection.execute(_SQL["record_progress"], {**parameters, **counters, "session_id": session_id})
+
+
+def finish_session(
+    connection: psycopg.Connection,
+    session_id: uuid.UUID,
+    *,
+    is_complete: bool,
+    incomplete_reason: str | None = None,
+) -> None:
+    """Hand a running session over to the next sync. `is_complete` claims that the whole scope was enumerated."""
+    _compare_and_set(
+        connection,
+        "finish_session",
+        session_id,
+        is_complete=is_complete,
+        incomplete_reason=None if is_complete else incomplete_reason,
+    )
+
+
+def fail_session(connection: psycopg.Connection, session_id: uuid.UUID, error: str) -> None:
+    """End a running session that must never be synced, with the reason."""
+    _compare_and_set(connection, "fail_session", session_id, error=error)
+
+
+def interrupt_session(connection: psycopg.Connection, session_id: uuid.UUID, reason: str) -> None:
+    """Mark a running session as stopped midway; it can be resumed."""
+    _compare_and_set(connection, "interrupt_session", session_id, error=reason)
+
+
+def resume_session(connection: psycopg.Connection, session_id: uuid.UUID) -> Session:
+    """Take an interrupted (or abandoned running) session up again."""
+    row = connection.execute(_SQL["resume_session"], {"session_id": session_id}).fetchone()
+    if row is None:
+        raise SessionMovedOnError(session_id)
+    return Session(*row)
+
+
+class SessionMovedOnError(RuntimeError):
+    """The session is not in the state this step starts from; another process took it over."""
+
+    def __init__(self, session_id: uuid.UUID) -> None:
+        super().__init__(f"session {session_id} is no longer in the state this step starts from")
+
+
+def _compare_and_set(connection: psycopg.Connection, statement: str, session_id: uuid.UUID, **values: Any) -> None:
+    if connection.execute(_SQL[statement], {"session_id": session_id, **values}).rowcount != 1:
+        raise SessionMovedOnError(session_id)

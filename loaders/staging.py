@@ -1,0 +1,287 @@
+"""Landing: observations go into `property_scrapes_staging` by COPY; one bad row costs one row, never the batch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from loaders.database import statements
+from loaders.fields import LISTING_FIELDS
+from loaders.sessions import Session
+
+MAX_ID_LENGTH = 1000
+
+_COLUMNS = (
+    "property_id",
+    "session_id",
+    "landed_at",
+    "row_no",
+    "source",
+    "source_listing_id",
+    "observation_kind",
+    "observed_at",
+    "listing_status",
+    *(f"{name}_text" for name in LISTING_FIELDS),
+    "attributes",
+    "payload",
+    "observed_fields",
+)
+_COPY = f"copy property_scrapes_staging ({', '.join(_COLUMNS)}) from stdin"
+_SQL = statements("staging.sql")
+_FIELD_POSITION = {name: position for position, name in enumerate(LISTING_FIELDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one page or file row said of one listing.
+
+    `fields` holds raw text by field name of `loaders.fields.LISTING_FIELDS` (None or absent where the page said
+    nothing); lists are JSON arrays as text. `observed_fields` names what this observation could have carried: a
+    field in it without text was seen empty, one outside it is unknown. `attributes` are further raw values by name.
+    `payload` is the raw structured record, as an object or as JSON text.
+    """
+
+    source_listing_id: str | None
+    kind: str
+    fields: dict[str, str | None]
+    observed_fields: Sequence[str]
+    attributes: dict[str, str | None] = field(default_factory=dict)
+    payload: Any = None
+    observed_at: datetime | None = None
+    listing_status: str | None = None
+
+
+class WriteResult(NamedTuple):
+    """Rows landed and rows kept aside in `landing_rejects`."""
+
+    landed: int
+    rejected: int
+
+
+class _Row(NamedTuple):
+    session: Session
+    row_no: int
+    values: tuple[Any, ...]
+
+
+class _Refusal(NamedTuple):
+    code: str
+    reason: str
+
+
+def property_id(source: str, source_listing_id: str) -> str:
+    """The key of a listing: md5 over source and the portal's own id, as 32 hexadecimal digits."""
+    return hashlib.md5(f"{source}|{source_listing_id}".encode(), usedforsecurity=False).hexdigest()
+
+
+class StagingWriter:
+    """Lands rows over an open connection. Call inside a transaction; row numbers grow per writer and session."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self._last_row_no: dict[uuid.UUID, int] = {}
+
+    def write(self, session: Session, observations: Iterable[Observation]) -> WriteResult:
+        """Land observations of one session."""
+        rows, rejected = [], 0
+        for observation in observations:
+            values, refusal = _staging_values(session, self.next_row_no(session), observation)
+            row = _Row(session, self._last_row_no[session.session_id], values)
+            if refusal is None:
+                rows.append(row)
+            else:
+                self.reject(session, row.row_no, refusal.code, refusal.reason, _raw_text(observation))
+                rejected += 1
+        result = self.copy(rows)
+        return WriteResult(result.landed, result.rejected + rejected)
+
+    def next_row_no(self, session: Session) -> int:
+        """The next row number of a session; continues after the rows an earlier writer landed."""
+        if session.session_id not in self._last_row_no:
+            self._last_row_no[session.session_id] = self._stored_row_no(session)
+        self._last_row_no[session.session_id] += 1
+        return self._last_row_no[session.session_id]
+
+    def copy(self, rows: Sequence[_Row]) -> WriteResult:
+        """COPY complete rows; rows that the database refuses are found by halving and kept with its message."""
+        if not rows:
+            return WriteResult(0, 0)
+        try:
+            with (
+                self._connection.transaction(),
+                self._connection.cursor() as cursor,
+                cursor.copy(_COPY) as copy,
+            ):
+                for row in rows:
+                    copy.write_row(row.values)
+        except (
+            psycopg.DataError,
+            psycopg.IntegrityError,
+            psycopg.errors.ProgramLimitExceeded,
+            UnicodeError,
+        ) as error:
+            if len(rows) == 1:
+                self._reject_row(rows[0], error)
+                return WriteResult(0, 1)
+            middle = len(rows) // 2
+            first, second = self.copy(rows[:middle]), self.copy(rows[middle:])
+            return WriteResult(first.landed + second.landed, first.rejected + second.rejected)
+        return WriteResult(len(rows), 0)
+
+    def reject(self, session: Session, row_no: int, code: str, reason: str, raw_text: str) -> None:
+        """Keep a row that cannot be landed, with its reason."""
+        self._connection.execute(
+            _SQL["reject"],
+            {
+                "session_id": session.session_id,
+                "row_no": row_no,
+                "source": session.source,
+                "reason_code": code,
+                "reason": reason,
+                "raw_text": _storable(raw_text),
+            },
+        )
+
+    def _reject_row(self, row: _Row, error: Exception) -> None:
+        refusal = _refusal_of(row.values, error)
+        raw = {
+            name: str(value)
+            for name, value in zip(_COLUMNS, row.values, strict=True)
+            if value is not None and (name.endswith("_text") or name in ("source_listing_id", "attributes", "payload"))
+        }
+        self.reject(row.session, row.row_no, refusal.code, refusal.reason, json.dumps(raw))
+
+    def _stored_row_no(self, session: Session) -> int:
+        row = self._connection.execute(
+            _SQL["last_row_no"], {"session_id": session.session_id, "landed_at": session.opened_at}
+        ).fetchone()
+        assert row is not None
+        return row[0]
+
+
+def staging_row(
+    session: Session,
+    row_no: int,
+    *,
+    source_listing_id: str,
+    kind: str,
+    observed_at: datetime | str,
+    listing_status: str | None,
+    field_texts: Sequence[str | None],
+    attributes_json: str,
+    payload_json: str | None,
+    observed_fields_array: str,
+) -> _Row:
+    """A row in COPY order; `field_texts` follow LISTING_FIELDS, `observed_fields_array` is an array literal."""
+    return _Row(
+        session,
+        row_no,
+        (
+            property_id(session.source, source_listing_id),
+            session.session_id,
+            session.opened_at,
+            row_no,
+            session.source,
+            source_listing_id,
+            kind,
+            observed_at,
+            listing_status,
+            *field_texts,
+            attributes_json,
+            payload_json,
+            observed_fields_array,
+        ),
+    )
+
+
+def refresh_statistics(connection: psycopg.Connection) -> None:
+    """Let the planner know of rows just landed; a sync right after would otherwise plan for an empty table."""
+    connection.execute("analyze property_scrapes_staging")
+
+
+def array_literal(names: Iterable[str]) -> str:
+    """A PostgreSQL array literal of texts."""
+    quoted = ('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"' for name in names)
+    return "{" + ",".join(quoted) + "}"
+
+
+def check_listing_id(source_listing_id: str | None) -> _Refusal | None:
+    """Why an id cannot identify a listing, or None when it can."""
+    if source_listing_id is None or not source_listing_id.strip():
+        return _Refusal("missing_id", "the row has no source_listing_id")
+    if len(source_listing_id) > MAX_ID_LENGTH:
+        return _Refusal("id_too_long", f"source_listing_id is longer than {MAX_ID_LENGTH} characters")
+    try:
+        source_listing_id.encode()
+    except UnicodeEncodeError:
+        return _Refusal("invalid_unicode", "source_listing_id holds bytes or code points that are not valid text")
+    return None
+
+
+def _staging_values(session: Session, row_no: int, observation: Observation) -> tuple[tuple[Any, ...], _Refusal | None]:
+    unknown = (observation.fields.keys() | set(observation.observed_fields)) - _FIELD_POSITION.keys()
+    unknown = {name for name in unknown if not name.startswith("attributes.")}
+    if unknown:
+        raise ValueError(f"not listing fields: {', '.join(sorted(unknown))}")
+    refusal = check_listing_id(observation.source_listing_id)
+    if refusal is not None:
+        return (), refusal
+    assert observation.source_listing_id is not None
+    try:
+        attributes_json = json.dumps(observation.attributes, allow_nan=False)
+        payload_json = _payload_json(observation.payload)
+    except ValueError as error:
+        return (), _Refusal("not_finite_number", f"the raw record holds a number JSON cannot carry: {error}")
+    row = staging_row(
+        session,
+        row_no,
+        source_listing_id=observation.source_listing_id.strip(),
+        kind=observation.kind,
+        observed_at=observation.observed_at or session.observed_at,
+        listing_status=observation.listing_status,
+        field_texts=[observation.fields.get(name) for name in LISTING_FIELDS],
+        attributes_json=attributes_json,
+        payload_json=payload_json,
+        observed_fields_array=array_literal(observation.observed_fields),
+    )
+    return row.values, None
+
+
+def _payload_json(payload: Any) -> str | None:
+    if payload is None or isinstance(payload, str):
+        return payload
+    return json.dumps(payload, allow_nan=False, default=str)
+
+
+def _raw_text(observation: Observation) -> str:
+    return json.dumps(
+        {
+            "source_listing_id": observation.source_listing_id,
+            "fields": observation.fields,
+            "attributes": observation.attributes,
+            "payload": observation.payload,
+        },
+        default=str,
+    )
+
+
+def _storable(text: str) -> str:
+    """Text without what PostgreSQL cannot store; the refused characters stay readable as escapes."""
+    return text.replace("\x00", "\\u0000").encode("utf-8", "backslashreplace").decode()
+
+
+def _refusal_of(values: Sequence[Any], error: Exception) -> _Refusal:
+    texts = [value for value in values if isinstance(value, str)]
+    if any("\x00" in text for text in texts) or any(re.search(r"(?<!\\)(\\\\)*\\u0000", text) for text in texts):
+        return _Refusal("nul_character", "the row holds a NUL character, which PostgreSQL text cannot store")
+    if isinstance(error, UnicodeError):
+        return _Refusal("invalid_unicode", "the row holds bytes or code points that are not valid text")
+    return _Refusal("database_refused", str(error).strip().splitlines()[0])

@@ -1,0 +1,128 @@
+"""One visit: a page is fetched, rendered if it needs that, classified and read."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from loaders.browser import NotReadyError, Renderer, RenderError
+from loaders.frontier import ClaimedPage, Settlement
+from loaders.http import FetchError, HttpClient, Response, TransportError
+from loaders.pages import Page, PageReadError, Reader
+from loaders.politeness import (
+    Politeness,
+    RetryPolicy,
+    RobotsDisallowedError,
+    is_retryable,
+    retry_after_seconds,
+)
+
+RENDER_TRIES = 2
+
+_GONE = frozenset({404, 410})
+_BLOCKED = frozenset({401, 403, 451})
+_CHALLENGE = "a captcha or challenge page"
+_MARKUP = frozenset({"", "text/html", "application/xhtml+xml", "application/xml", "text/xml", "text/plain"})
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Visits pages of one portal with the tools of one crawl."""
+
+    client: HttpClient
+    politeness: Politeness
+    renderer: Renderer
+    reader: Reader
+    retry: RetryPolicy
+
+    async def visit(self, page: ClaimedPage) -> Settlement:
+        """What became of a page. The portal's failures are settlements; only a missing browser is raised."""
+        try:
+            await self.politeness.admit(page.url)
+            response = await self.client.get(page.url, admit=self.politeness.admit)
+        except RobotsDisallowedError as error:
+            return Settlement(page, "skipped", error=error.message)
+        except TransportError as error:
+            return self._retry(page, error.message)
+        except FetchError as error:
+            return _failed(page, error.message)
+        if response.status in _GONE:
+            return Settlement(page, "done", "gone", via="http", http_status=response.status)
+        if response.status in _BLOCKED or response.headers.get("cf-mitigated") == "challenge":
+            return _blocked(page, response, f"HTTP {response.status}")
+        if 200 <= response.status < 300:
+            return await self._read(page, response)
+        return await self._refused(page, response)
+
+    async def _refused(self, page: ClaimedPage, response: Response) -> Settlement:
+        document = Page(response.url, response.text)
+        if await asyncio.to_thread(self.reader.is_challenge, document):
+            return _blocked(page, response, f"HTTP {response.status} with a challenge page")
+        error = f"HTTP {response.status}"
+        if not is_retryable(response.status):
+            return _failed(page, error, response.status)
+        asked_for = retry_after_seconds(response.headers.get("retry-after"))
+        if asked_for is not None:
+            self.politeness.pause(response.url, self.retry.wait(page.attempt, asked_for))
+        return self._retry(page, error, http_status=response.status, retry_after=asked_for)
+
+    async def _read(self, page: ClaimedPage, response: Response) -> Settlement:
+        if response.media_type not in _MARKUP:
+            return _failed(page, f"the page is {response.media_type}, not HTML", response.status)
+        document, via = Page(response.url, response.text), "http"
+        try:
+            if not await asyncio.to_thread(self.reader.is_ready, page.kind, document):
+                if await asyncio.to_thread(self.reader.is_challenge, document):
+                    return _blocked(page, response, _CHALLENGE)
+                document, via = await self._rendered(page, response), "browser"
+            content = await asyncio.to_thread(self.reader.read, page.kind, document, page.source_listing_id)
+        except NotReadyError as error:
+            if await asyncio.to_thread(self.reader.is_challenge, Page(response.url, error.html)):
+                return _blocked(page, response, _CHALLENGE)
+            return self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
+        except RenderError as error:
+            return self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
+        except PageReadError as error:
+            message = f"{error.message} ({error.hint})" if error.hint else error.message
+            return _failed(page, message, response.status)
+        return Settlement(
+            page,
+            "done",
+            "empty" if content.is_empty else "ok",
+            via=via,
+            http_status=response.status,
+            observations=content.observations,
+            links=content.links,
+            listing_count=content.listing_count,
+        )
+
+    async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
+        try:
+            return Page(response.url, await self.renderer.render(response, self.reader.ready(page.kind)))
+        except NotReadyError as error:
+            rendered = Page(response.url, error.html)
+            if self.reader.ready_is_promised or await asyncio.to_thread(self.reader.is_challenge, rendered):
+                raise
+            return rendered
+
+    def _retry(
+        self,
+        page: ClaimedPage,
+        error: str,
+        *,
+        tries: int | None = None,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+    ) -> Settlement:
+        if page.attempt >= min(tries or self.retry.tries, self.retry.tries):
+            return Settlement(page, "failed", "error", http_status=http_status, error=error, is_transient=True)
+        wait = self.retry.wait(page.attempt, retry_after)
+        return Settlement(page, "todo", http_status=http_status, error=error, wait=wait, is_transient=True)
+
+
+def _failed(page: ClaimedPage, error: str, http_status: int | None = None) -> Settlement:
+    return Settlement(page, "failed", "error", http_status=http_status, error=error)
+
+
+def _blocked(page: ClaimedPage, response: Response, error: str) -> Settlement:
+    return Settlement(page, "failed", "blocked", http_status=response.status, error=error, is_transient=True)

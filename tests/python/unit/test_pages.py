@@ -1,0 +1,147 @@
+"""Pages: golden pages of each source, and what a reader does with pages that are not as promised.
+
+A golden page is `pages/<source>/<kind>_<name>.html`, the expected content stands beside it as JSON. Where the
+JSON is missing it is written and the test fails, so that somebody looks at it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from parsel import Selector
+
+from loaders.pages import (
+    Page,
+    PageReadError,
+    Reader,
+    SelectorReader,
+    StructuredReader,
+    TooFewMatchesError,
+    text_of,
+)
+from loaders.source_files import BUILT_IN, load_source_file
+
+PAGES = Path(__file__).parents[1] / "pages"
+GOLDEN_PAGES = sorted(PAGES.glob("*/*.html"))
+RESULTS = "https://portal.example/listings"
+ADVERT = "https://portal.example/listing/HF-1"
+
+
+def reader_of(source: str) -> Reader:
+    if source == "structured":
+        return StructuredReader()
+    return SelectorReader(load_source_file(BUILT_IN / f"{source}.yml"))
+
+
+@pytest.fixture
+def demo() -> Reader:
+    return reader_of("demo_portal")
+
+
+@pytest.mark.parametrize("page", GOLDEN_PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_golden_page(page: Path) -> None:
+    kind = page.stem.partition("_")[0]
+    document = Page(f"https://portal.example/{page.stem}", page.read_text(encoding="utf-8"))
+    reader = reader_of(page.parent.name)
+    assert reader.is_ready(kind, document)
+    read: Any = json.loads(json.dumps(asdict(reader.read(kind, document))))
+    expected = page.with_suffix(".json")
+    if not expected.exists():
+        expected.write_text(json.dumps(read, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        pytest.fail(f"{expected.name} was missing and is written now: check it, then run the test again")
+    assert read == json.loads(expected.read_text(encoding="utf-8"))
+
+
+def test_every_source_has_golden_pages_of_both_kinds() -> None:
+    for source in ("structured", *(path.stem for path in BUILT_IN.glob("*.yml"))):
+        kinds = {page.stem.partition("_")[0] for page in GOLDEN_PAGES if page.parent.name == source}
+        assert kinds == {"list", "detail"}, source
+
+
+def test_too_few_cards_are_an_error_with_address_selector_and_count(demo: Reader) -> None:
+    page = Page(RESULTS, '<p class="result-count">12 offers</p>')
+    with pytest.raises(TooFewMatchesError) as caught:
+        demo.read("list", page)
+    assert RESULTS in caught.value.message
+    assert "'article.card' matches 0 times, at least 1 needed" in caught.value.message
+
+
+def test_a_portal_that_counts_nothing_is_empty(demo: Reader) -> None:
+    content = demo.read("list", Page(RESULTS, '<p class="result-count">0 offers</p>'))
+    assert content.is_empty
+    assert content.listing_count == 0
+    assert content.links == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("1,250 offers", 1250), ("1.250 Angebote", 1250), ("12 345 annonces", 12345), ("7", 7)],
+)
+def test_site_count(demo: Reader, text: str, count: int) -> None:
+    card = '<article class="card" data-listing-id="1"><h2 class="card-title"><a href="/a">A</a></h2></article>'
+    assert demo.read("list", Page(RESULTS, f'<p class="result-count">{text}</p>{card}')).listing_count == count
+
+
+def test_a_count_without_number_is_an_error(demo: Reader) -> None:
+    with pytest.raises(PageReadError, match="holds no number"):
+        demo.read("list", Page(RESULTS, '<p class="result-count">many offers</p>'))
+
+
+def test_an_advert_that_shows_another_listing_is_an_error(demo: Reader) -> None:
+    page = Page(ADVERT, '<article class="advert" data-listing-id="HF-2" data-ready></article>')
+    with pytest.raises(PageReadError, match="shows listing HF-2, while its card leads to HF-1"):
+        demo.read("detail", page, "HF-1")
+
+
+def test_facts_are_unknown_without_their_table_and_empty_inside_it(demo: Reader) -> None:
+    start = '<article class="advert" data-listing-id="HF-1" data-ready>'
+    bare = demo.read("detail", Page(ADVERT, start)).observations[0]
+    table = demo.read("detail", Page(ADVERT, f'{start}<dl class="facts"></dl>')).observations[0]
+    assert "floor" not in bare.observed_fields
+    assert "floor" in table.observed_fields
+    assert table.fields["floor"] is None
+
+
+def test_attributes_are_read_row_by_row(demo: Reader) -> None:
+    html = (
+        '<article class="advert" data-listing-id="HF-1" data-ready><dl class="facts">'
+        '<div data-field="attributes.tax"><dt>Tax</dt><dd>1,200</dd></div>'
+        '<div data-field="attributes.view"><dt>View</dt><dd></dd></div></dl>'
+    )
+    seen = demo.read("detail", Page(ADVERT, html)).observations[0]
+    assert seen.attributes == {"tax": "1,200", "view": None}
+    assert {"attributes.tax", "attributes.view"} <= set(seen.observed_fields)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<title>Just a moment...</title>",
+        "<h1>Access denied</h1>",
+        '<form id="challenge-form"></form>',
+        '<div class="g-recaptcha"></div>',
+        "<title>Are you human?</title>",
+    ],
+)
+def test_challenges(demo: Reader, html: str) -> None:
+    assert demo.is_challenge(Page(RESULTS, html))
+
+
+def test_an_ordinary_page_is_no_challenge(demo: Reader) -> None:
+    assert not demo.is_challenge(Page(RESULTS, "<title>Flats</title><h1>12 flats near the humane society</h1>"))
+
+
+def test_without_structured_data_the_error_says_what_to_do() -> None:
+    page = Page(RESULTS, '<script type="application/ld+json">{broken</script><p>hello</p>')
+    with pytest.raises(PageReadError, match=r"publishes no structured data .* 1 JSON-LD blocks") as caught:
+        StructuredReader().read("list", page)
+    assert "source file" in caught.value.hint
+
+
+def test_text_of_keeps_blocks_apart_and_numbers_together() -> None:
+    html = "<div id=x> 1<b>2</b>50 <p>a\n b</p><p>c<br>d</p><script>no()</script><!-- no --> e </div>"
+    assert text_of(Selector(html).css("#x")[0]) == "1250\na b\nc\nd\ne"

@@ -1,0 +1,104 @@
+"""Source files: what is accepted, which one is chosen, and how complaints read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loaders.errors import UsageError
+from loaders.source_files import BUILT_IN, SourceFileError, choose_source, load_source_file
+
+GOOD = """
+hosts: [portal.example]
+list:
+  ready: .count
+  cards: {css: .card, matches: 1}
+  link: a::attr(href)
+  next: a[rel=next]
+  count: {css: .count, pattern: 'of (\\d+)'}
+  fields:
+    source_listing_id: ::attr(data-id)
+detail:
+  ready: h1
+  fields:
+    title: [h1.title, h1]
+"""
+
+
+def write(folder: Path, text: str, name: str = "my_portal.yml") -> Path:
+    path = folder / "sources" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    source = load_source_file(write(tmp_path, GOOD))
+    assert source.name == "my_portal"
+    assert source.list_page.cards.matches == 1
+    assert [rule.css for rule in source.detail_page.fields["title"]] == ["h1.title", "h1"]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "by", "message"),
+    [
+        (
+            "ready: .count",
+            "ready: '..count'",
+            r"my_portal\.yml: list\.ready '\.\.count' is not a CSS selector",
+        ),
+        ("  link: a::attr(href)\n", "", r"list\.link is missing"),
+        ("link:", "links:", r"list\.link is missing"),
+        ("hosts:", "host:", r"my_portal\.yml: host is not a known key"),
+        ("matches: 1", "matches: many", r"list\.cards\.matches must be a whole number"),
+        ("matches: 1", "match: 1", r"list\.cards\.match is not a known key"),
+        ("(\\d+)'", "\\d+'", r"list\.count\.pattern .* needs exactly one group"),
+        ("of (\\d+)'", "of (('", r"list\.count\.pattern .* is not a regular expression"),
+        ("title: [", "headline: [", r"detail\.fields names an unknown field 'headline'"),
+        ("source_listing_id: ::attr(data-id)", "price: .p", r"list\.fields names no source_listing_id"),
+        ("hosts: [portal.example]", "hosts: [1]", r"hosts must be a list of texts"),
+        ("list:", "list: 3\nnothing:", r"list must hold `key: value` lines"),
+        ("hosts:", "hosts: [", r"is not valid YAML"),
+    ],
+)
+def test_a_bad_file_names_file_and_key(tmp_path: Path, replaced: str, by: str, message: str) -> None:
+    assert replaced in GOOD
+    path = write(tmp_path, GOOD.replace(replaced, by))
+    with pytest.raises(SourceFileError, match=message):
+        load_source_file(path)
+
+
+def test_a_file_name_that_is_no_source_name(tmp_path: Path) -> None:
+    with pytest.raises(SourceFileError, match="cannot be the name of a source"):
+        load_source_file(write(tmp_path, GOOD, "My-Portal.yml"))
+
+
+def test_built_in_files_are_valid_and_small() -> None:
+    files = sorted(BUILT_IN.glob("*.yml"))
+    assert files
+    for path in files:
+        assert load_source_file(path).name == path.stem
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 80
+
+
+def test_which_source_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, GOOD)
+    monkeypatch.setenv("PROPERTY_CONFIG_DIR", str(tmp_path))
+
+    name, source = choose_source("https://www.portal.example/flats", None)
+    assert (name, source and source.name) == ("my_portal", "my_portal")
+    assert choose_source("https://notportal.example/flats", None) == ("notportal_example", None)
+    assert choose_source("https://portal.example/flats", "another") == ("another", None)
+    name, source = choose_source("http://127.0.0.1:8000/listings", "demo_portal")
+    assert source is not None
+    with pytest.raises(UsageError, match="cannot be the name of a source"):
+        choose_source("https://portal.example/flats", "My Portal")
+
+
+def test_the_users_file_wins_over_the_built_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, GOOD, "demo_portal.yml")
+    monkeypatch.setenv("PROPERTY_CONFIG_DIR", str(tmp_path))
+    _, source = choose_source("http://127.0.0.1:8000/listings", "demo_portal")
+    assert source is not None
+    assert source.list_page.ready == ".count"
