@@ -1,0 +1,25 @@
+{#-
+    An ISO 8601 date or time as an instant; without an offset it is read in the given time zone.
+    '2024-02-30' -> NULL; '2024-02-03' -> 2024-02-03 00:00 there.
+-#}
+{% macro parse_timestamp(text, time_zone) -%}
+case
+    when
+        btrim({{ text }}) ~ '^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-4]):?[0-5]\d)?)?$'
+        then (
+            select
+                case
+                    when day > extract(day from make_date(year, month, 1) + interval '1 month - 1 day') then null
+                    when moment ~ '(Z|[+-]\d\d:?\d\d)$' and moment like '%:%' then moment::timestamptz
+                    else moment::timestamp at time zone {{ time_zone }}
+                end
+            from (
+                select
+                    btrim({{ text }}) as moment,
+                    left(btrim({{ text }}), 4)::integer as year,
+                    substr(btrim({{ text }}), 6, 2)::integer as month,
+                    substr(btrim({{ text }}), 9, 2)::integer as day
+            ) as parts
+        )
+end
+{%- endmacro %}

@@ -1,0 +1,94 @@
+{{ config(post_hook="analyze {{ this }}") }}
+
+with
+
+listings as (
+
+    select
+        sync_id,
+        session_id,
+        property_id,
+        source,
+        scope,
+        row_hash,
+        observed_at
+    from {{ ref('int_listings_observed') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_sessions_gated') }}
+
+),
+
+violations as (
+
+    select * from {{ ref('int_rule_violations') }}
+
+),
+
+sightings as (
+
+    select * from {{ ref('stg_listing_sightings') }}
+
+),
+
+published as (
+
+    select
+        property_id,
+        listing_status,
+        row_hash,
+        scopes,
+        quality_flags
+    from {{ ref('stg_published_listings') }}
+
+),
+
+flags as (
+
+    select
+        session_id,
+        property_id,
+        bool_or(severity = 'error') as is_rejected,
+        array_agg(rule_name order by rule_name) filter (where severity <> 'error') as quality_flags
+    from violations
+    group by session_id, property_id
+
+),
+
+judged as (
+
+    select
+        listings.*,
+        sessions.may_publish,
+        coalesce(flags.is_rejected, false) as is_rejected,
+        coalesce(flags.quality_flags, '{}') as quality_flags,
+        sessions.is_late and exists (
+            select 1
+            from sightings
+            where
+                sightings.property_id = listings.property_id
+                and sightings.observed_at > listings.observed_at
+        ) as is_stale
+    from listings
+    inner join sessions on listings.session_id = sessions.session_id
+    left join flags
+        on
+            listings.session_id = flags.session_id
+            and listings.property_id = flags.property_id
+
+)
+
+select
+    judged.sync_id,
+    judged.session_id,
+    judged.property_id,
+    judged.source,
+    judged.scope,
+    {{ compared_outcome('judged', 'published') }} as outcome,
+    judged.quality_flags,
+    judged.observed_at
+from judged
+left join published on judged.property_id = published.property_id

@@ -1,0 +1,149 @@
+{{ config(post_hook="analyze {{ this }}") }}
+
+with
+
+sessions as (
+
+    select * from {{ ref('int_sessions_gated') }}
+
+),
+
+past_sessions as (
+
+    select * from {{ ref('stg_sessions') }}
+    where may_remove and session_status in ('published', 'complete')
+
+),
+
+observed as (
+
+    select * from {{ ref('int_listings_compared') }}
+
+),
+
+sightings as (
+
+    select * from {{ ref('stg_listing_sightings') }}
+
+),
+
+published as (
+
+    select
+        property_id,
+        source,
+        scopes
+    from {{ ref('stg_published_listings') }}
+    where listing_status = 'active'
+
+),
+
+active_in_scope as (
+
+    select
+        sessions.sync_id,
+        sessions.session_id,
+        sessions.source,
+        sessions.scope,
+        sessions.may_remove,
+        sessions.removal_after_sessions,
+        sessions.max_removal_share,
+        sessions.observed_at,
+        published.property_id,
+        published.scopes
+    from sessions
+    inner join published
+        on
+            sessions.source = published.source
+            and sessions.scope = any(published.scopes)
+
+),
+
+scope_sizes as (
+
+    select
+        session_id,
+        count(*) as active_count
+    from active_in_scope
+    group by session_id
+
+),
+
+absent as (
+
+    select
+        active_in_scope.*,
+        last_sighting.observed_at as last_seen_at
+    from active_in_scope
+    left join observed on active_in_scope.property_id = observed.property_id
+    cross join
+        lateral (
+            select max(sightings.observed_at) as observed_at
+            from sightings
+            where sightings.property_id = active_in_scope.property_id
+        ) as last_sighting
+    where
+        observed.property_id is null
+        and active_in_scope.observed_at > last_sighting.observed_at
+
+),
+
+-- A listing leaves when every scope that listed it has missed it often enough since anyone last saw it.
+counted as (
+
+    select
+        absent.*,
+        fewest.absences
+    from absent
+    cross join
+        lateral (
+            select
+                min(
+                    case when listed.scope = absent.scope and absent.may_remove then 1 else 0 end
+                    + (
+                        select count(*)
+                        from past_sessions
+                        where
+                            past_sessions.source = absent.source
+                            and past_sessions.scope = listed.scope
+                            and past_sessions.observed_at > absent.last_seen_at
+                    )
+                ) as absences
+            from unnest(absent.scopes) as listed (scope)
+        ) as fewest
+
+),
+
+ripe as (
+
+    select
+        counted.*,
+        counted.may_remove and counted.absences >= counted.removal_after_sessions as is_ripe,
+        scope_sizes.active_count,
+        count(*) filter (
+            where counted.may_remove and counted.absences >= counted.removal_after_sessions
+        ) over (partition by counted.session_id) as ripe_count
+    from counted
+    inner join scope_sizes on counted.session_id = scope_sizes.session_id
+
+)
+
+select
+    sync_id,
+    session_id,
+    property_id,
+    source,
+    scope,
+    case
+        when not may_remove then 'suppressed'
+        when not coalesce(is_ripe, false) then 'missing'
+        when ripe_count > max_removal_share * active_count then 'over_limit'
+        else 'removed'
+    end as outcome,
+    absences,
+    active_count,
+    ripe_count,
+    max_removal_share,
+    last_seen_at,
+    observed_at
+from ripe

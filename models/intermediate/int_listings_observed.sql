@@ -1,0 +1,99 @@
+{{ config(
+    post_hook="analyze {{ this }}",
+    indexes=[{'columns': ['property_id', 'session_id'], 'unique': true}],
+) }}
+
+with
+
+scraped as (
+
+    select * from {{ ref('stg_scraped_listings') }}
+
+),
+
+-- The first advert page (or file row) of a listing speaks for it, its first card for what that could not carry.
+chosen_rows as (
+
+    select
+        session_id,
+        property_id,
+        coalesce(
+            min(row_no) filter (where observation_kind <> 'card'),
+            min(row_no) filter (where observation_kind = 'card')
+        ) as spoken_row_no,
+        case when bool_or(observation_kind <> 'card') then min(row_no) filter (where observation_kind = 'card') end
+            as card_row_no,
+        max(observed_at) as observed_at,
+        count(*) as observation_count
+    from scraped
+    group by session_id, property_id
+
+),
+
+merged as (
+
+    select
+        spoken.sync_id,
+        spoken.session_id,
+        spoken.property_id,
+        spoken.source_listing_id,
+        spoken.source,
+        spoken.scope,
+        {%- for field in listing_fields() %}
+        {{ observed_or(field, 'spoken', 'cards') }} as {{ field }},
+        {%- endfor %}
+        case
+            when spoken.attributes = '{}' and coalesce(cards.attributes, '{}') = '{}' then '{}'
+            else jsonb_strip_nulls(coalesce(cards.attributes, '{}') || spoken.attributes)
+        end as attributes,
+        array(
+            select jsonb_object_keys(coalesce(cards.attributes, '{}') || spoken.attributes)
+        ) as observed_attributes,
+        case
+            when cards.row_no is null then spoken.observed_fields
+            else
+                array(
+                    select distinct field_name
+                    from unnest(spoken.observed_fields || cards.observed_fields) as carried (field_name)
+                    order by field_name
+                )
+        end as carried_fields,
+        case
+            when cards.row_no is null then spoken.unreadable_fields
+            else
+                array(
+                    select distinct field_name
+                    from unnest(spoken.unreadable_fields || cards.unreadable_fields) as unreadable (field_name)
+                    order by field_name
+                )
+        end as unreadable_fields,
+        chosen_rows.observation_count,
+        chosen_rows.observed_at
+    from chosen_rows
+    inner join scraped as spoken
+        on
+            chosen_rows.session_id = spoken.session_id
+            and chosen_rows.property_id = spoken.property_id
+            and chosen_rows.spoken_row_no = spoken.row_no
+    left join scraped as cards
+        on
+            chosen_rows.session_id = cards.session_id
+            and chosen_rows.property_id = cards.property_id
+            and chosen_rows.card_row_no = cards.row_no
+
+)
+
+select
+    merged.*,
+    case
+        when merged.unreadable_fields = '{}' then merged.carried_fields
+        else
+            array(
+                select carried.field_name
+                from unnest(merged.carried_fields) as carried (field_name)
+                where carried.field_name <> all(merged.unreadable_fields)
+                order by carried.field_name
+            )
+    end as observed_fields,
+    {{ listing_hash('merged') }} as row_hash
+from merged

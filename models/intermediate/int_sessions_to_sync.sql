@@ -1,0 +1,63 @@
+{{ config(materialized='view') }}
+
+with
+
+syncs as (
+
+    select * from {{ ref('stg_syncs') }}
+
+),
+
+sync_sessions as (
+
+    select * from {{ ref('stg_sync_sessions') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('stg_sessions') }}
+
+),
+
+sources as (
+
+    select * from {{ ref('stg_sources') }}
+
+)
+
+select
+    sessions.session_id,
+    syncs.sync_id,
+
+    sessions.source,
+    sessions.scope,
+    sessions.incomplete_reason,
+    sources.currency,
+    sources.number_format,
+    sources.area_unit,
+    sources.country,
+    sources.time_zone,
+
+    sessions.pages_planned,
+    sessions.pages_done,
+    sessions.pages_failed,
+    sessions.pages_blocked,
+    sessions.site_listing_count,
+    sessions.rows_landed,
+    sessions.rows_rejected,
+    sessions.duplicates_collapsed,
+    sources.removal_after_sessions,
+    sources.max_removal_share,
+    sources.min_coverage,
+    sources.min_volume_ratio,
+
+    sessions.is_complete,
+
+    sessions.opened_at,
+    sessions.observed_at
+from syncs
+inner join sync_sessions on syncs.sync_id = sync_sessions.sync_id
+inner join sessions on sync_sessions.session_id = sessions.session_id
+inner join sources on sessions.source = sources.source
+where syncs.sync_status = 'running'

@@ -1,0 +1,73 @@
+{{ config(
+    incremental_strategy='append',
+    indexes=[
+        {'columns': ['sequence'], 'unique': true},
+        {'columns': ['sync_id']},
+        {'columns': ['source', 'observed_at']},
+    ],
+    pre_hook=["{{ guard_run() }}", "delete from {{ this }} where not is_published"],
+    post_hook="{{ record_candidates() }}",
+) }}
+-- depends_on: {{ ref('int_session_counts') }}
+
+with
+
+changes as (
+
+    select * from {{ ref('int_listing_changes') }}
+
+),
+
+numbered as (
+
+    select
+        *,
+        case when jsonb_typeof(old_value) = 'number' then (old_value #>> '{}')::numeric end as old_number,
+        case when jsonb_typeof(new_value) = 'number' then (new_value #>> '{}')::numeric end as new_number
+    from changes
+
+),
+
+in_feed_order as (
+
+    select
+        property_id,
+        md5(concat_ws('|', 'sync', session_id, property_id, change_type, field_name))::uuid as change_id,
+        sync_id,
+        session_id,
+        source,
+        scope,
+        change_type,
+        field_name,
+        old_value,
+        new_value,
+        new_number - old_number as absolute_change,
+        round((new_number - old_number) / nullif(abs(old_number), 0), 6)::double precision as relative_change,
+        'applied'::text as status,
+        reason,
+        observed_at
+    from numbered
+    order by source, observed_at, session_id, property_id, change_type, field_name
+
+)
+
+select
+    property_id,
+    change_id,
+    nextval('{{ target.schema }}.property_changes_sequence') as sequence,
+    false as is_published,
+    sync_id,
+    session_id,
+    source,
+    scope,
+    change_type,
+    field_name,
+    old_value,
+    new_value,
+    absolute_change,
+    relative_change,
+    status,
+    reason,
+    now() as detected_at,
+    observed_at
+from in_feed_order

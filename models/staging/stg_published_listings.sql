@@ -1,0 +1,9 @@
+with
+
+published as (
+
+    select * from {{ source('property_manager', 'properties_live') }}
+
+)
+
+select * from published

@@ -1,0 +1,27 @@
+with
+
+sources as (
+
+    select * from {{ source('property_manager', 'sources') }}
+
+)
+
+select
+    source,
+
+    currency,
+    number_format,
+    area_unit,
+    country,
+    time_zone,
+
+    removal_after_sessions,
+    max_removal_share,
+    suspicious_price_change,
+    min_coverage,
+    min_volume_ratio,
+    completeness_rate,
+    duplicate_rate,
+    error_rate,
+    freshness_hours
+from sources

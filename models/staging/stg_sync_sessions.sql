@@ -1,0 +1,28 @@
+with
+
+sync_sessions as (
+
+    select * from {{ source('property_manager', 'sync_sessions') }}
+
+)
+
+select
+    sync_id,
+    session_id,
+
+    removal_suppressed_reason,
+
+    observed,
+    created,
+    updated,
+    price_changed,
+    price_up,
+    price_down,
+    reactivated,
+    missing,
+    removed,
+    unchanged,
+    held,
+    rejected,
+    removals_suppressed
+from sync_sessions
