@@ -1,0 +1,151 @@
+"""The one place that invokes dbt: in this process, quietly, with a manifest that is parsed once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from loaders import barriers
+from loaders.errors import PropertyManagerError
+from scripts.config import project_root, property_home
+
+if TYPE_CHECKING:
+    from dbt.artifacts.schemas.results import BaseResult
+    from dbt.contracts.graph.manifest import Manifest
+
+_PUBLISHING_NODE = "model.property_manager.properties_live"
+_HISTORY_NODE = "snapshot.property_manager.properties_history"
+
+
+class DbtFailedError(PropertyManagerError):
+    """A dbt run that could not do its work."""
+
+    code = "dbt"
+
+
+@dataclass(frozen=True)
+class NodeFailure:
+    """A model, snapshot, seed, test or hook that failed, with dbt's message."""
+
+    name: str
+    status: str
+    message: str
+
+
+@dataclass(frozen=True)
+class DbtOutcome:
+    """What a run reported: whether all went well, and what did not."""
+
+    success: bool
+    failures: tuple[NodeFailure, ...]
+
+
+class DbtProject:
+    """The dbt project of this clone against one database; a process parses it once per database."""
+
+    _manifests: ClassVar[dict[str, Manifest]] = {}
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+
+    def build(self, selector: str) -> DbtOutcome:
+        """Run `dbt build` with a selector of selectors.yml. Raises DbtFailedError when dbt could not start."""
+        self._parse()
+        return _outcome(self._invoke(["build", "--selector", selector]))
+
+    def generate_docs(self, target: Path) -> Path:
+        """Write the static documentation site into a folder and return its page."""
+        self._parse()
+        result = self._invoke(["docs", "generate", "--static"], target_path=target)
+        if not result.success:
+            raise DbtFailedError(
+                f"dbt could not write its documentation: {result.exception or 'see the log'}",
+                f"The log is {log_directory() / 'dbt.log'}.",
+            )
+        return target / "static_index.html"
+
+    def _parse(self) -> None:
+        if self._database_url not in self._manifests:
+            result = self._invoke(["parse"])
+            if not result.success:
+                raise DbtFailedError(
+                    f"the dbt project cannot be read: {result.exception}",
+                    "Undo the last edit of a model or macro.",
+                )
+            self._manifests[self._database_url] = result.result
+
+    def _invoke(self, arguments: Sequence[str], target_path: Path | None = None) -> Any:
+        from dbt.cli.main import dbtRunner
+
+        os.environ["DATABASE_URL"] = self._database_url
+        root = project_root()
+        return dbtRunner(manifest=self._manifests.get(self._database_url), callbacks=[_reach_barriers]).invoke(
+            [
+                "--log-level",
+                "none",
+                "--log-level-file",
+                "info",
+                "--log-path",
+                str(log_directory()),
+                "--no-use-colors-file",
+                *arguments,
+                "--project-dir",
+                str(root),
+                "--profiles-dir",
+                str(root),
+                "--target-path",
+                str(target_path or property_home() / "dbt"),
+            ]
+        )
+
+
+def log_directory() -> Path:
+    """Where dbt keeps its own log."""
+    return property_home() / "logs"
+
+
+def pass_through(database_url: str, arguments: Sequence[str]) -> int:
+    """Run dbt with a user's own arguments against the configured database; returns dbt's exit code."""
+    from dbt.cli.main import dbtRunner
+
+    os.environ["DATABASE_URL"] = database_url
+    os.environ.setdefault("DBT_PROJECT_DIR", str(project_root()))
+    os.environ.setdefault("DBT_PROFILES_DIR", str(project_root()))
+    result = dbtRunner().invoke(list(arguments))
+    if result.success:
+        return 0
+    if result.exception is not None:
+        print(result.exception, file=sys.stderr)
+        return 2
+    return 1
+
+
+def _outcome(result: Any) -> DbtOutcome:
+    if result.exception is not None:
+        raise DbtFailedError(str(result.exception), f"The log is {log_directory() / 'dbt.log'}.")
+    failures = [_failure(node) for node in result.result.results if node.status in ("error", "fail", "runtime error")]
+    return DbtOutcome(success=bool(result.success), failures=tuple(failures))
+
+
+def _failure(result: BaseResult) -> NodeFailure:
+    node = getattr(result, "node", None)
+    name = getattr(node, "name", None) or getattr(result, "unique_id", "dbt")
+    return NodeFailure(name=str(name), status=str(result.status), message=(result.message or "").strip())
+
+
+def _reach_barriers(event: Any) -> None:
+    """Turn dbt's own events into the fault tests' barriers."""
+    if "PROPERTY_BARRIER" not in os.environ:
+        return
+    name = event.info.name
+    node = getattr(getattr(event.data, "node_info", None), "unique_id", "")
+    if name == "SQLCommit" and getattr(event.data, "conn_name", "") == _PUBLISHING_NODE:
+        barriers.reach("before_publish_commit")
+    elif name == "NodeFinished" and node == _PUBLISHING_NODE:
+        barriers.reach("after_publish_commit")
+    elif name == "NodeStart" and node == _HISTORY_NODE:
+        barriers.reach("before_history")

@@ -1,0 +1,87 @@
+"""Checks of everything a run needs, each with what to do where it fails."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from loaders.database import connect
+from loaders.errors import PropertyManagerError
+from loaders.migrate import pending_migrations
+from scripts.config import configured_database_url, property_home
+from scripts.database import database_url
+
+MINIMUM_FREE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what was looked at, whether it is fine, what was found, and the mend if it is not."""
+
+    name: str
+    ok: bool
+    finding: str
+    mend: str = ""
+
+
+def run_checks() -> list[Check]:
+    """Check interpreter, packages, database, migrations, browser and disk."""
+    checks = [_python(), *map(_package, ("dbt-core", "dbt-postgres", "playwright", "psycopg"))]
+    checks += _database()
+    checks += [_browser(), _disk()]
+    return checks
+
+
+def _python() -> Check:
+    found = ".".join(map(str, sys.version_info[:3]))
+    is_supported = (3, 11) <= sys.version_info[:2] <= (3, 14)
+    return Check("Python", is_supported, found, "Run `make env` with Python 3.11 to 3.14.")
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, True, version(name))
+    except PackageNotFoundError:
+        return Check(name, False, "not installed", "Run `make env`.")
+
+
+def _database() -> list[Check]:
+    kind = "configured by DATABASE_URL" if configured_database_url() else "embedded"
+    try:
+        with connect(database_url()) as connection:
+            server = connection.info.parameter_status("server_version")
+            pending = pending_migrations(connection)
+    except PropertyManagerError as error:
+        return [Check("Database", False, error.message, error.hint)]
+    return [
+        Check("Database", True, f"PostgreSQL {server}, {kind}"),
+        Check(
+            "Migrations",
+            not pending,
+            f"{len(pending)} to apply" if pending else "all applied",
+            "Run `property-manager db migrate`.",
+        ),
+    ]
+
+
+def _browser() -> Check:
+    from loaders.browser import find_browser
+
+    return _attempt("Browser", lambda: str(find_browser()))
+
+
+def _disk() -> Check:
+    home = next(path for path in (property_home(), *property_home().parents) if path.exists())
+    free = shutil.disk_usage(home).free
+    mend = f"Free some space on the disk of {home}."
+    return Check("Disk", free >= MINIMUM_FREE_BYTES, f"{free / 1e9:.1f} GB free", mend)
+
+
+def _attempt(name: str, find: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, find())
+    except PropertyManagerError as error:
+        return Check(name, False, error.message, error.hint)

@@ -1,0 +1,535 @@
+#!/usr/bin/env python3
+"""The command line: every command validates, opens the database, calls one operation and prints what it returned."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from loaders.errors import PropertyManagerError, UsageError
+
+EXIT_QUALITY_GATE = 3
+EXIT_INTERRUPTED = 130
+
+_ASSIGNMENT = re.compile(r"^[a-z_][\w.]*=")
+_SOURCE_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+
+
+class SpreadCommand(click.Command):
+    """A command whose `--set` and `--map` take several `name=value` words: `--set a=1 b=2` is `--set a=1 --set b=2`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread: list[str] = []
+        repeated: str | None = None
+        for position, word in enumerate(args):
+            if word in ("--set", "--map"):
+                repeated = word
+                spread.append(word)
+            elif repeated and args[position - 1] != repeated and _ASSIGNMENT.match(word) and not Path(word).exists():
+                spread += [repeated, word]
+            else:
+                if repeated and args[position - 1] != repeated:
+                    repeated = None
+                spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+def operation(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a command with logging; expected failures become a message and an exit code, never a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        from scripts.console import print_error
+        from scripts.logs import log_file, start_logging
+
+        as_json = bool(kwargs.get("as_json"))
+        logger = start_logging()
+        try:
+            logger.info("%s started", command.__name__)
+            result = command(*args, **kwargs)
+            logger.info("%s finished", command.__name__)
+        except PropertyManagerError as error:
+            logger.exception("%s failed: %s", command.__name__, error.message)
+            print_error(error, as_json=as_json)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            logger.warning("%s interrupted", command.__name__)
+            sys.exit(EXIT_INTERRUPTED)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
+        except Exception as error:
+            logger.exception("%s failed unexpectedly", command.__name__)
+            unexpected = PropertyManagerError(
+                f"unexpected {type(error).__name__}: {error}", f"The details are in {log_file()}."
+            )
+            print_error(unexpected, as_json=as_json)
+            sys.exit(unexpected.exit_code)
+        return result
+
+    return run
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that prints JSON for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")(command)
+
+
+def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that waits for another sync instead of giving up."""
+    return click.option("--wait", is_flag=True, help="Wait while another command is syncing.")(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="property-manager", prog_name="property-manager")
+def main() -> None:
+    """Turn repeated scrapes of property portals into one live table and a history of every change."""
+
+
+@main.command(name="import", cls=SpreadCommand)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--source", required=True, help="Name of the feed, such as my_feed.")
+@click.option("--scope", default="default", show_default=True, help="The set of listings that the files enumerate.")
+@click.option("--mapping", "mapping_file", type=click.Path(path_type=Path), help="YAML file: fields, constants, …")
+@click.option("--map", "mapped", multiple=True, metavar="FIELD=COLUMN …", help="Map columns on the command line.")
+@click.option("--observed-at", help="When the files were observed (ISO 8601); default now.")
+@click.option("--observed-at-column", help="Column that holds each row's time of observation.")
+@click.option("--split-by", help="One session per value of this column, ascending.")
+@click.option("--complete/--partial", "is_complete", default=False, help="Whether each session enumerates its scope.")
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE …", help="Change settings of the source.")
+@click.option("--no-sync", is_flag=True, help="Land the rows only.")
+@wait_option
+@json_option
+@operation
+def import_(
+    files: Sequence[Path],
+    source: str,
+    scope: str,
+    mapping_file: Path | None,
+    mapped: Sequence[str],
+    observed_at: str | None,
+    observed_at_column: str | None,
+    split_by: str | None,
+    is_complete: bool,
+    assignments: Sequence[str],
+    no_sync: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Land CSV, CSV.gz or NDJSON files and sync them.
+
+    Example: property-manager import flats.csv --source my_feed --complete --map source_listing_id=id price=PRICE
+    """
+    from loaders.database import connect
+    from loaders.importer import ImportOptions, import_files
+    from loaders.sessions import ensure_source
+    from loaders.settings import change_settings, parse_settings
+    from scripts.console import say
+    from scripts.database import ready_database
+    from scripts.progress import import_progress
+    from scripts.views import print_imports
+
+    options = ImportOptions(
+        source=_checked_source(source),
+        scope=scope,
+        mapping=_mapping(mapping_file, mapped),
+        observed_at=_time(observed_at),
+        observed_at_column=observed_at_column,
+        split_by=split_by,
+        is_complete=is_complete,
+    )
+    settings = parse_settings(assignments)
+    url = ready_database()
+    if not is_complete:
+        say("Importing as partial: nothing is removed by absence. Use --complete if a session is the whole scope.")
+    with connect(url, application_name="property-manager import") as connection:
+        ensure_source(connection, options.source)
+        change_settings(connection, options.source, settings)
+        with import_progress() as on_progress:
+            imports = import_files(connection, files, options, on_progress)
+    reports = [] if no_sync else _sync(url, source=options.source, wait=wait)
+    print_imports(imports, reports, as_json=as_json)
+    _exit_for_gate(reports)
+
+
+@main.command(cls=SpreadCommand)
+@click.option("--url", required=True, help="First result page of the portal.")
+@click.option("--source", help="Name of the portal; default from the source file or the host.")
+@click.option("--scope", help="The set of listings that the URL enumerates; default the normalised URL.")
+@click.option("--session-name", help="A name for people.")
+@click.option("--max-pages", type=click.IntRange(min=1), help="Stop after so many result pages; makes it partial.")
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE …", help="Change settings of the source.")
+@click.option("--no-sync", is_flag=True, help="Land the rows only.")
+@wait_option
+@json_option
+@operation
+def scrape(
+    url: str,
+    source: str | None,
+    scope: str | None,
+    session_name: str | None,
+    max_pages: int | None,
+    assignments: Sequence[str],
+    no_sync: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Crawl a portal's result pages and adverts, land what they say and sync it.
+
+    Example: property-manager scrape --url "https://example.com/properties" --max-pages 10
+    """
+    from scripts.database import ready_database
+    from scripts.scrape import scrape_portal
+    from scripts.views import print_scrape
+
+    if source is not None:
+        _checked_source(source)
+    database = ready_database()
+    result = scrape_portal(
+        database,
+        url=url,
+        source=source,
+        scope=scope,
+        session_name=session_name,
+        max_pages=max_pages,
+        assignments=assignments,
+    )
+    reports = [] if no_sync else _sync(database, source=result.source, wait=wait)
+    print_scrape(result, reports, as_json=as_json)
+    _exit_for_gate(reports)
+
+
+@main.command()
+@click.option("--session-id", required=True, help="The session, or the first digits of its id.")
+@wait_option
+@json_option
+@operation
+def sync(session_id: str, wait: bool, as_json: bool) -> None:
+    """Sync one session; older unfinished sessions of its source come first and are reported.
+
+    Example: property-manager sync --session-id 3f2a9c01
+    """
+    from loaders.database import connect
+    from scripts.console import say
+    from scripts.database import ready_database
+    from scripts.sync import resolve_session
+    from scripts.views import print_syncs
+
+    url = ready_database()
+    with connect(url) as connection:
+        resolved, source, status = resolve_session(connection, session_id)
+    if status in ("running", "interrupted", "failed"):
+        raise UsageError(
+            f"session {resolved} is {status}; only a session that was scraped to its end can be synced",
+            "`property-manager status` names the command that helps.",
+        )
+    if status not in ("scraped", "published"):
+        say(f"Session {resolved} is {status} already.")
+    reports = _sync(url, source=source, until_session=resolved, wait=wait)
+    print_syncs(reports, as_json=as_json)
+    _exit_for_gate(reports)
+
+
+@main.command(name="sync-pending")
+@click.option("--source", help="Only sessions of this source.")
+@wait_option
+@json_option
+@operation
+def sync_pending(source: str | None, wait: bool, as_json: bool) -> None:
+    """Sync until nothing is pending.
+
+    Example: property-manager sync-pending
+    """
+    from scripts.database import ready_database
+    from scripts.views import print_syncs
+
+    reports = _sync(ready_database(), source=source, wait=wait)
+    print_syncs(reports, as_json=as_json)
+    _exit_for_gate(reports)
+
+
+@main.command()
+@json_option
+@operation
+def status(as_json: bool) -> None:
+    """Show sources, sessions that need attention with the command that helps, and recent syncs.
+
+    Example: property-manager status --json
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.status import system_status
+    from scripts.views import print_status
+
+    with connect(ready_database()) as connection:
+        print_status(system_status(connection), as_json=as_json)
+
+
+@main.command(name="list-sessions")
+@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="How many, newest first.")
+@json_option
+@operation
+def list_sessions(limit: int, as_json: bool) -> None:
+    """List recent sessions, newest first.
+
+    Example: property-manager list-sessions --limit 10
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.status import recent_sessions
+    from scripts.views import print_sessions
+
+    with connect(ready_database()) as connection:
+        print_sessions(recent_sessions(connection, limit), as_json=as_json)
+
+
+@main.command(name="session-details")
+@click.option("--session-id", required=True, help="The session, or the first digits of its id.")
+@json_option
+@operation
+def session_details(session_id: str, as_json: bool) -> None:
+    """Show everything kept about one session: its counts, pages, rejected rows and syncs.
+
+    Example: property-manager session-details --session-id 3f2a9c01
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.status import session_details as details
+    from scripts.sync import resolve_session
+    from scripts.views import print_session
+
+    with connect(ready_database()) as connection:
+        resolved, _, _ = resolve_session(connection, session_id)
+        print_session(details(connection, resolved), as_json=as_json)
+
+
+@main.command()
+@json_option
+@operation
+def doctor(as_json: bool) -> None:
+    """Check everything a run needs and say how to mend what is missing.
+
+    Example: property-manager doctor
+    """
+    from scripts.doctor import run_checks
+    from scripts.views import print_checks
+
+    checks = run_checks()
+    print_checks(checks, as_json=as_json)
+    if not all(check.ok for check in checks):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--days", type=click.IntRange(min=3), default=5, show_default=True, help="Days the portal lives through.")
+@click.option(
+    "--adverts", type=click.IntRange(min=40), default=150, show_default=True, help="Adverts on the first day."
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Same seed, same market.")
+@operation
+def demo(days: int, adverts: int, seed: int) -> None:
+    """Scrape a portal on loopback over several days, sync each day and tell the story.
+
+    Example: property-manager demo --adverts 150
+    """
+    from scripts.demo.story import tell
+
+    tell(days=days, adverts=adverts, seed=seed)
+
+
+@main.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("target/docs"),
+    show_default=True,
+)
+@operation
+def docs(output: Path) -> None:
+    """Write the dbt documentation with its lineage graph as one static page.
+
+    Example: property-manager docs --output site
+    """
+    from scripts.console import output as out
+    from scripts.database import ready_database
+    from scripts.dbt_runner import DbtProject
+
+    page = DbtProject(ready_database()).generate_docs(output)
+    out.print(f"The documentation is in {page}")
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@operation
+def dbt(arguments: Sequence[str]) -> None:
+    """Run dbt with your own arguments against this database.
+
+    Example: property-manager dbt -- build --select properties_live
+    """
+    from scripts.database import ready_database
+    from scripts.dbt_runner import pass_through
+
+    sys.exit(pass_through(ready_database(), arguments))
+
+
+@main.group()
+def db() -> None:
+    """Start, stop and inspect the database."""
+
+
+@db.command()
+@json_option
+@operation
+def start(as_json: bool) -> None:
+    """Start the embedded server, if it is not running.
+
+    Example: property-manager db start
+    """
+    from scripts import embedded_postgres
+    from scripts.database import refuse_with_configured_database
+    from scripts.views import print_server
+
+    refuse_with_configured_database()
+    embedded_postgres.start()
+    print_server(embedded_postgres.status(), as_json=as_json)
+
+
+@db.command()
+@operation
+def stop() -> None:
+    """Stop the embedded server; its data stay.
+
+    Example: property-manager db stop
+    """
+    from scripts import embedded_postgres
+    from scripts.console import output as out
+
+    out.print("Stopped." if embedded_postgres.stop() else "It was not running.")
+
+
+@db.command(name="status")
+@json_option
+@operation
+def db_status(as_json: bool) -> None:
+    """Show whether the embedded server runs, and where its data are.
+
+    Example: property-manager db status
+    """
+    from scripts import embedded_postgres
+    from scripts.views import print_server
+
+    print_server(embedded_postgres.status(), as_json=as_json)
+
+
+@db.command()
+@operation
+def url() -> None:
+    """Print the URL of the database, starting the embedded server if needed.
+
+    Example: psql "$(property-manager db url)"
+    """
+    from scripts.database import database_url
+
+    click.echo(database_url())
+
+
+@db.command()
+@click.option("--demo", "is_demo", is_flag=True, help="The database of the last demo.")
+@operation
+def env(is_demo: bool) -> None:
+    """Print exports that prepare a shell for commands and plain dbt.
+
+    Example: eval "$(property-manager db env)" && dbt build
+    """
+    from scripts.database import demo_database_url, ready_database, shell_environment
+
+    click.echo(shell_environment(demo_database_url() if is_demo else ready_database()))
+
+
+@db.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@operation
+def psql(arguments: Sequence[str]) -> None:
+    """Open psql on the database; further arguments go to psql.
+
+    Example: property-manager db psql -- -c "select count(*) from properties_live"
+    """
+    from scripts.database import run_psql
+
+    sys.exit(run_psql(arguments))
+
+
+@db.command()
+@json_option
+@operation
+def migrate(as_json: bool) -> None:
+    """Apply the migrations that are missing.
+
+    Example: property-manager db migrate
+    """
+    from loaders.migrate import migrate as apply
+    from scripts.console import output as out
+    from scripts.console import print_json
+    from scripts.database import database_url
+
+    applied = apply(database_url())
+    if as_json:
+        print_json({"applied": applied})
+    else:
+        out.print("\n".join(f"applied {name}" for name in applied) or "The database is up to date.")
+
+
+def _sync(url: str, *, wait: bool, **options: Any) -> list[Any]:
+    from scripts.progress import sync_progress
+    from scripts.sync import sync_pending as run
+
+    with sync_progress() as on_report:
+        return run(url, wait=wait, on_report=on_report, **options)
+
+
+def _exit_for_gate(reports: Sequence[Any]) -> None:
+    if any(session.session_status == "quarantined" for report in reports for session in report.sessions):
+        sys.exit(EXIT_QUALITY_GATE)
+
+
+def _checked_source(source: str) -> str:
+    if not _SOURCE_NAME.match(source):
+        raise UsageError(
+            f"{source!r} is not a source name",
+            "Use lower-case letters, digits and underscores, starting with a letter.",
+        )
+    return source
+
+
+def _mapping(file: Path | None, options: Sequence[str]) -> Any:
+    from loaders.mapping import load_mapping, mapping_from_options
+
+    if file is not None and options:
+        raise UsageError("--mapping and --map cannot be combined", "Put the pairs of --map into the mapping file.")
+    if file is not None:
+        return load_mapping(file)
+    return mapping_from_options(options) if options else None
+
+
+def _time(text: str | None) -> datetime | None:
+    from loaders.importer import parse_time
+
+    if text is None:
+        return None
+    parsed = parse_time(text)
+    if parsed is None:
+        raise UsageError(f"--observed-at {text!r} is not a time", "Use ISO 8601, such as 2024-05-31T06:00:00Z.")
+    return parsed
+
+
+if __name__ == "__main__":
+    main()

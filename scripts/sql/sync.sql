@@ -1,0 +1,48 @@
+-- name: try_run_lock
+-- Takes the lock that lets one command sync at a time; it is held by the connection.
+select pg_try_advisory_lock(20557, hashtext(current_schema()));
+
+-- name: wait_for_run_lock
+-- Waits for the lock that lets one command sync at a time.
+select pg_advisory_lock(20557, hashtext(current_schema()));
+
+-- name: request_sync
+-- Tells the next dbt run what to take.
+insert into sync_requests (request_id, source, run_lock_pid) values (%(request_id)s, %(source)s, pg_backend_pid());
+
+-- name: count_pending
+-- Sessions that wait for a sync, and syncs that published but did not finish.
+select
+    (
+        select count(*) from scrape_sessions
+        where status = 'scraped' and (%(source)s::text is null or source = %(source)s)
+    ) as sessions,
+    (select count(*) from sync_metadata where status = 'published') as unfinished;
+
+-- name: requested_sync
+-- The sync that the run of a request opened or finished.
+select syncs.sync_id, syncs.status, syncs.started_at,
+    extract(epoch from coalesce(syncs.finished_at, clock_timestamp()) - syncs.started_at)::double precision as seconds,
+    syncs.error
+from sync_requests as requests
+inner join sync_metadata as syncs on requests.claimed_by = syncs.invocation_id
+where requests.request_id = %(request_id)s;
+
+-- name: session_counts
+-- What a sync did with each of its sessions.
+select
+    sessions.session_id, sessions.source, sessions.scope, sessions.observed_at, sessions.status as session_status,
+    taken.observed, taken.created, taken.updated, taken.price_changed, taken.price_up, taken.price_down,
+    taken.reactivated, taken.missing, taken.removed, taken.unchanged, taken.held, taken.rejected,
+    taken.removal_suppressed_reason, taken.removals_suppressed
+from sync_sessions as taken
+inner join scrape_sessions as sessions on taken.session_id = sessions.session_id
+where taken.sync_id = %(sync_id)s
+order by sessions.source, sessions.observed_at;
+
+-- name: session_by_prefix
+-- Sessions whose id begins with the given digits.
+select session_id, source, status from scrape_sessions
+where session_id::text like %(prefix)s || '%%'
+order by session_id
+limit 2;

@@ -1,0 +1,497 @@
+"""Crawls of the demo portal and of small misbehaving sites, into a real database, with a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+
+from loaders.browser import BrowserMissingError
+from loaders.crawl import CrawlFailedError, CrawlProgress, CrawlResult, scrape
+from loaders.errors import BusyError
+from loaders.http import HttpClient
+from loaders.politeness import Politeness, RetryPolicy
+from scripts.demo.catalogue import Layout, MarketCatalogue, ShownAdvert, mixed_layout
+from scripts.demo.market import Market
+from scripts.demo.portal import DemoPortal
+
+SIZE = 50
+QUICK = RetryPolicy(first_wait=0.02, longest_wait=0.2)
+ROWS = """
+select
+    source_listing_id, observation_kind, url_text, title_text, price_text, area_m2_text, floor_text,
+    amenities_text
+from property_scrapes_staging
+where session_id = %s
+order by source_listing_id, observation_kind
+"""
+FINISHED_PAGES = """
+select pages.url
+from scrape_pages as pages
+inner join scrape_sessions as sessions on pages.session_id = sessions.session_id
+where pages.state = 'done' and sessions.status = 'running'
+"""
+CRAWL = """
+import json, os, sys
+from loaders.crawl import scrape
+from loaders.politeness import RetryPolicy
+url, options = os.environ["CRAWLED_DATABASE"], json.loads(sys.argv[1])
+result = scrape(url, retry=RetryPolicy(first_wait=0.02, longest_wait=0.2), **options)
+print(json.dumps([str(result.session_id), result.resumed, result.is_complete]))
+"""
+
+Page = tuple[int, Mapping[str, str], str]
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return Market(7, SIZE, 3)
+
+
+class PlainCatalogue(MarketCatalogue):
+    """The market on pages that need no browser."""
+
+    def advert(self, day: int, source_listing_id: str) -> ShownAdvert:
+        return replace(super().advert(day, source_listing_id), layout=Layout.PLAIN)
+
+
+@pytest.fixture
+def portal(market: Market) -> Iterator[DemoPortal]:
+    """A portal whose pages need no browser."""
+    with DemoPortal(PlainCatalogue(market)) as running:
+        yield running
+
+
+@pytest.fixture
+def scripted_portal(market: Market) -> Iterator[DemoPortal]:
+    """A portal of which some pages need a browser."""
+    with DemoPortal(market) as running:
+        yield running
+
+
+Crawl = Callable[..., CrawlResult]
+
+
+@pytest.fixture
+def crawl(database_url: str, connection: psycopg.Connection, portal: DemoPortal) -> Crawl:
+    """Crawl the portal that needs no browser at full speed."""
+    return crawler(database_url, connection, portal)
+
+
+@pytest.fixture
+def scripted_crawl(database_url: str, connection: psycopg.Connection, scripted_portal: DemoPortal) -> Crawl:
+    """Crawl the portal that needs a browser at full speed."""
+    return crawler(database_url, connection, scripted_portal)
+
+
+def crawler(database_url: str, connection: psycopg.Connection, portal: DemoPortal) -> Crawl:
+    set_rate(connection, "demo_portal")
+
+    def run(**options: Any) -> CrawlResult:
+        return scrape(database_url, **{**demo_options(portal), "retry": QUICK, **options})
+
+    return run
+
+
+def demo_options(portal: DemoPortal) -> dict[str, Any]:
+    return {"url": f"{portal.url}/listings", "source": "demo_portal", "scope": "all"}
+
+
+def set_rate(connection: psycopg.Connection, source: str, rate: float | None = None) -> None:
+    connection.execute("insert into sources (source, requests_per_second) values (%s, %s)", [source, rate])
+
+
+def rows(connection: psycopg.Connection, session_id: Any) -> list[tuple[Any, ...]]:
+    return connection.execute(ROWS, [session_id]).fetchall()
+
+
+def session(connection: psycopg.Connection, session_id: Any) -> tuple[Any, ...]:
+    row = connection.execute(
+        "select status, is_complete, incomplete_reason, error from scrape_sessions where session_id = %s",
+        [session_id],
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+class Site:
+    """A site on loopback that answers as told, page by page."""
+
+    def __init__(self, pages: Mapping[str, Page | Callable[[int], Page]]) -> None:
+        self.requests: list[str] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.requests.append(self.path)
+                page = pages.get(self.path, (404, {}, "no such page"))
+                status, headers, body = page(site.requests.count(self.path)) if callable(page) else page
+                content = body.encode()
+                self.send_response(status)
+                for name, value in {"Content-Type": "text/html; charset=utf-8", **headers}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Site:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def json_ld(document: Any) -> str:
+    return f'<html><head><script type="application/ld+json">{json.dumps(document)}</script></head></html>'
+
+
+def results(*paths: str, following: str | None = None) -> Page:
+    items = [{"@type": "ListItem", "url": path} for path in paths]
+    link = f'<link rel="next" href="{following}">' if following else ""
+    return 200, {}, link + json_ld({"@type": "ItemList", "itemListElement": items})
+
+
+def flat(identifier: str, price: int) -> Page:
+    document = {"@type": "Apartment", "identifier": identifier, "offers": {"@type": "Offer", "price": price}}
+    return 200, {}, json_ld(document)
+
+
+def test_a_whole_portal(scripted_crawl: Crawl, connection: psycopg.Connection, market: Market) -> None:
+    seen: list[CrawlProgress] = []
+    result = scripted_crawl(on_progress=seen.append, session_name="day one")
+
+    assert (result.is_complete, result.incomplete_reason, result.resumed) == (True, None, False)
+    assert result.listings_seen == result.site_listing_count == SIZE
+    assert result.pages_done == result.pages_planned == SIZE + 3
+    scripted = sum(mixed_layout(identifier) is Layout.SCRIPT for identifier in market.ids_on(1))
+    assert result.pages_browser == scripted > 0
+    assert result.pages_http == result.pages_done - scripted
+    assert seen[-1].pages_done == result.pages_done
+    assert session(connection, result.session_id) == ("scraped", True, None, None)
+
+    landed = rows(connection, result.session_id)
+    assert Counter(row[1] for row in landed) == {"card": SIZE, "detail": SIZE}
+    assert {row[0] for row in landed} == set(market.ids_on(1))
+    details = {row[0]: row for row in landed if row[1] == "detail"}
+    for identifier in market.ids_on(1):
+        advert = market.listing_on(1, identifier)
+        assert details[identifier][3] == advert.title
+        assert details[identifier][4] == f"€ {advert.price:,}"
+        assert set(json.loads(details[identifier][7] or "[]")) == set(advert.amenities)
+
+
+def test_no_document_is_requested_twice(
+    scripted_crawl: Crawl, scripted_portal: DemoPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROPERTY_USER_AGENT", "home-watch/2 (+https://watch.example/contact)")
+    assert scripted_crawl(max_pages=1).pages_browser > 0
+    asked = Counter(request.path for request in scripted_portal.requests)
+    assert {path: count for path, count in asked.items() if count > 1} == {}
+    assert any(path.startswith("/api/") for path in asked)
+    assert not any(path.startswith(("/private", "/photos")) for path in asked)
+    agents = {request.user_agent for request in scripted_portal.requests}
+    assert agents == {"home-watch/2 (+https://watch.example/contact)"}
+
+
+def test_max_pages_is_partial(crawl: Crawl) -> None:
+    result = crawl(max_pages=2)
+    assert not result.is_complete
+    assert result.incomplete_reason == f"--max-pages 2 reached; 40 of the {SIZE} listings the site counts were seen"
+    assert result.listings_seen == 40
+
+
+def test_a_portal_that_stops_answering(crawl: Crawl, connection: psycopg.Connection, portal: DemoPortal) -> None:
+    portal.break_after(0.4)
+    result = crawl()
+    assert not result.is_complete
+    assert result.incomplete_reason is not None
+    assert result.incomplete_reason.startswith("the portal stopped answering (")
+    assert "20 of the 50 listings the site counts were seen" in result.incomplete_reason
+    assert session(connection, result.session_id)[0] == "scraped"
+    assert Counter(row[1] for row in rows(connection, result.session_id)) == {"card": 20}
+    states = dict(connection.execute("select state, count(*) from scrape_pages group by state").fetchall())
+    assert states.keys() == {"done", "failed", "skipped"}
+    assert max(Counter(request.path for request in portal.requests).values()) == QUICK.tries
+
+
+def test_pages_that_stay_away_make_it_partial(crawl: Crawl, portal: DemoPortal) -> None:
+    portal.break_after(0.7, keep_adverts=True)
+    result = crawl()
+    assert result.listings_seen == 40
+    assert result.incomplete_reason is not None
+    assert result.incomplete_reason.startswith("1 of 3 result pages failed: ")
+
+
+@pytest.mark.parametrize("barrier", ["rows_copied", "page_flushed"])
+def test_killed_and_taken_up_again(
+    barrier: str,
+    tmp_path: Path,
+    database_url: str,
+    crawl: Crawl,
+    connection: psycopg.Connection,
+    portal: DemoPortal,
+) -> None:
+    whole = rows(connection, crawl(scope="without a fault").session_id)
+    portal.forget_requests()
+
+    reached = tmp_path / "barrier"
+    process = start_crawl(database_url, portal, PROPERTY_BARRIER=barrier, PROPERTY_BARRIER_FILE=str(reached))
+    assert process.wait(60) == -signal.SIGKILL
+    assert reached.read_text() == barrier
+    finished = {url for (url,) in connection.execute(FINISHED_PAGES)}
+    assert bool(finished) is (barrier == "page_flushed")
+    portal.forget_requests()
+
+    result = crawl()
+    assert (result.resumed, result.is_complete) == (True, True)
+    assert rows(connection, result.session_id) == whole
+    fetched = {portal.url + request.path for request in portal.requests}
+    assert fetched.isdisjoint(finished)
+    open_sessions = connection.execute("select count(*) from scrape_sessions where status <> 'scraped'").fetchone()
+    assert open_sessions == (0,)
+
+
+def test_interrupted_and_taken_up_again(
+    database_url: str, connection: psycopg.Connection, crawl: Crawl, portal: DemoPortal
+) -> None:
+    connection.execute("update sources set requests_per_second = 20")
+    process = start_crawl(database_url, portal)
+    wait_until(lambda: connection.execute("select 1 from scrape_pages where state = 'done'").fetchone())
+    with pytest.raises(BusyError, match="another process is scraping demo_portal"):
+        crawl()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert "CrawlInterruptedError: the crawl was stopped by SIGINT" in stderr
+    (interrupted,) = connection.execute("select status, error from scrape_sessions").fetchall()
+    assert interrupted == ("interrupted", "the crawl was stopped by SIGINT")
+
+    connection.execute("update sources set requests_per_second = null")
+    result = crawl()
+    assert (result.resumed, result.is_complete, result.listings_seen) == (True, True, SIZE)
+    assert connection.execute("select count(*) from scrape_sessions").fetchone() == (1,)
+
+
+def test_a_session_broken_off_long_ago_is_closed_as_partial(crawl: Crawl, connection: psycopg.Connection) -> None:
+    old = crawl(max_pages=1)
+    connection.execute("update scrape_sessions set status = 'interrupted', heartbeat_at = now() - interval '2 days'")
+    result = crawl()
+    assert (result.resumed, result.is_complete) == (False, True)
+    reason = "it was broken off and not taken up again within a day"
+    assert session(connection, old.session_id) == ("scraped", False, reason, None)
+
+
+def test_without_a_browser_the_crawl_fails_and_can_be_resumed(
+    scripted_crawl: Crawl, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROPERTY_BROWSER", "/nowhere/chromium")
+    with pytest.raises(BrowserMissingError, match="PROPERTY_BROWSER names /nowhere/chromium") as caught:
+        scripted_crawl(max_pages=1)
+    assert "make browser" in caught.value.hint
+    monkeypatch.delenv("PROPERTY_BROWSER")
+    assert scripted_crawl(max_pages=1).resumed
+    assert connection.execute("select count(*) from scrape_sessions").fetchone() == (1,)
+
+
+def test_a_portal_without_source_file(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    pages: dict[str, Page] = {
+        "/flats": results("/flat/1", "/flat/2", following="/flats?page=2"),
+        "/flats?page=2": results("/flat/3?utm_source=list", "https://elsewhere.example/flat/9"),
+        "/flat/1": flat("A-1", 100_000),
+        "/flat/2": (410, {}, "gone"),
+        "/flat/3": flat("A-3", 300_000),
+    }
+    with Site(pages) as site:
+        result = scrape(database_url, url=f"{site.url}/flats#top")
+    assert (result.source, result.scope) == ("local_portal", f"{site.url}/flats")
+    assert result.is_complete
+    landed = [(row[0], row[1], row[4]) for row in rows(connection, result.session_id)]
+    assert landed == [("A-1", "detail", "100000"), ("A-3", "detail", "300000")]
+    gone = connection.execute("select url from scrape_pages where page_class = 'gone'").fetchall()
+    assert gone == [(f"{site.url}/flat/2",)]
+
+
+def test_a_portal_without_structured_data_is_an_error(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    with (
+        Site({"/flats": (200, {}, "<h1>Flats</h1>")}) as site,
+        pytest.raises(CrawlFailedError, match="publishes no structured data"),
+    ):
+        scrape(database_url, url=f"{site.url}/flats", ready_seconds=0.5)
+    assert connection.execute("select status from scrape_sessions").fetchall() == [("failed",)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (403, {}, "no"),
+        (200, {}, "<title>Just a moment...</title>"),
+        (503, {}, '<form id="challenge-form"></form>'),
+        (200, {"cf-mitigated": "challenge"}, "<p>wait</p>"),
+    ],
+    ids=["forbidden", "challenge", "challenge with 503", "challenge header"],
+)
+def test_a_blocked_portal_is_not_empty(database_url: str, connection: psycopg.Connection, answer: Page) -> None:
+    set_rate(connection, "demo_portal")
+    with (
+        Site({"/listings": answer}) as site,
+        pytest.raises(CrawlFailedError, match="no listing could be read") as caught,
+    ):
+        scrape(database_url, url=f"{site.url}/listings", source="demo_portal", retry=QUICK)
+    assert "refuses automated visits" in caught.value.hint
+    assert site.requests.count("/listings") == 1
+    assert connection.execute("select status, pages_blocked from scrape_sessions").fetchall() == [("failed", 1)]
+
+
+def test_some_blocked_adverts_make_it_partial(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    pages = {"/flats": results("/flat/1", "/flat/2"), "/flat/1": flat("A-1", 1), "/flat/2": (403, {}, "no")}
+    with Site(pages) as site:
+        result = scrape(database_url, url=f"{site.url}/flats", retry=QUICK)
+    assert result.incomplete_reason == "1 of 2 advert pages were blocked: HTTP 403"
+    assert result.pages_blocked == 1
+
+
+def test_an_empty_scope_is_complete(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "demo_portal")
+    with Site({"/listings": (200, {}, '<p class="result-count">0 offers</p>')}) as site:
+        result = scrape(database_url, url=f"{site.url}/listings", source="demo_portal")
+    assert (result.is_complete, result.listings_seen, result.site_listing_count) == (True, 0, 0)
+    assert connection.execute("select page_class from scrape_pages").fetchall() == [("empty",)]
+
+
+def test_trouble_that_passes_costs_no_page(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    tries: dict[int, Page] = {1: (503, {}, ""), 2: (429, {"Retry-After": "0"}, ""), 3: (408, {}, "")}
+    pages: dict[str, Page | Callable[[int], Page]] = {
+        "/flats": results("/flat/1"),
+        "/flat/1": lambda count: tries.get(count, flat("A-1", 1)),
+    }
+    with Site(pages) as site:
+        result = scrape(database_url, url=f"{site.url}/flats", retry=QUICK)
+    assert result.is_complete
+    assert connection.execute("select attempts from scrape_pages where page_kind = 'detail'").fetchall() == [(4,)]
+
+
+@pytest.mark.parametrize(
+    ("robots", "reason"),
+    [
+        ((200, {}, "User-agent: *\nDisallow: /flats"), "robots.txt of .* disallows /flats"),
+        ((503, {}, ""), "robots.txt answered HTTP 503"),
+    ],
+    ids=["disallowed", "robots unavailable"],
+)
+def test_robots_are_obeyed(database_url: str, connection: psycopg.Connection, robots: Page, reason: str) -> None:
+    set_rate(connection, "local_portal")
+    with (
+        Site({"/robots.txt": robots, "/flats": results("/flat/1")}) as site,
+        pytest.raises(CrawlFailedError, match=reason),
+    ):
+        scrape(database_url, url=f"{site.url}/flats", retry=QUICK)
+    assert set(site.requests) == {"/robots.txt"}
+
+
+def test_redirects_are_followed_within_robots_and_to_an_end(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    pages: dict[str, Page] = {
+        "/robots.txt": (200, {}, "User-agent: *\nDisallow: /closed"),
+        "/flats": results("/moved", "/circle", "/into", "/file"),
+        "/moved": (301, {"Location": "/flat/1"}, ""),
+        "/flat/1": flat("A-1", 1),
+        "/circle": (302, {"Location": "/circle"}, ""),
+        "/into": (302, {"Location": "/closed/1"}, ""),
+        "/closed/1": flat("A-9", 1),
+        "/file": (302, {"Location": "file:///etc/passwd"}, ""),
+    }
+    with Site(pages) as site:
+        result = scrape(database_url, url=f"{site.url}/flats", retry=QUICK)
+    assert [row[0] for row in rows(connection, result.session_id)] == ["A-1"]
+    assert "/closed/1" not in site.requests
+    outcomes = dict(connection.execute("select url, state from scrape_pages where state <> 'done'").fetchall())
+    assert outcomes == {
+        f"{site.url}/circle": "failed",
+        f"{site.url}/into": "skipped",
+        f"{site.url}/file": "failed",
+    }
+
+
+def test_a_huge_page_costs_only_itself(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    pages = {
+        "/flats": results("/flat/1", "/flat/2"),
+        "/flat/1": flat("A-1", 1),
+        "/flat/2": (200, {}, "x" * 11_000_000),
+    }
+    with Site(pages) as site:
+        result = scrape(database_url, url=f"{site.url}/flats", retry=QUICK)
+    assert result.listings_seen == 1
+    assert result.incomplete_reason is not None
+    assert "is larger than 10,485,760 bytes" in result.incomplete_reason
+
+
+def test_requests_keep_the_longer_of_both_delays() -> None:
+    async def admitted(url: str) -> list[float]:
+        async with HttpClient() as client:
+            politeness = Politeness(client, delay=0.01, retry=QUICK)
+            moments = []
+
+            async def visit(number: int) -> None:
+                await politeness.admit(f"{url}/flat/{number}")
+                moments.append(time.monotonic())
+
+            await asyncio.gather(*map(visit, range(5)))
+            return moments
+
+    with Site({"/robots.txt": (200, {}, "User-agent: *\nCrawl-delay: 0.1")}) as site:
+        moments = asyncio.run(admitted(site.url))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert len(gaps) == 4
+    assert min(gaps) >= 0.099
+
+
+def test_crawls_run_outside_the_main_thread(crawl: Crawl) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(crawl, max_pages=1).result().listings_seen == 20
+
+
+def start_crawl(database_url: str, portal: DemoPortal, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", CRAWL, json.dumps(demo_options(portal))],
+        env={**os.environ, "CRAWLED_DATABASE": database_url, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("what was waited for did not happen within 30 s")

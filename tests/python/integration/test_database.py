@@ -1,0 +1,205 @@
+"""Migrations, plain dbt, other servers, and the guards between runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from loaders.database import connect
+from loaders.migrate import DatabaseNewerThanCodeError, known_migrations, migrate
+from tests.python.conftest import ROOT, Command
+from tests.python.integration.snapshots import MAPPING, flats, tables, write_csv
+
+pytestmark = pytest.mark.core
+
+DBT = Path(sys.executable).parent / "dbt"
+
+
+def plain_dbt(url: str, target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run dbt itself, as a user with DATABASE_URL would."""
+    return subprocess.run(
+        [DBT, *arguments, "--target-path", str(target), "--log-path", str(target)],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url, "DBT_PROFILES_DIR": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_migrations_apply_once_also_when_two_start_together(empty_database_url: str) -> None:
+    applied: list[list[str]] = []
+    threads = [threading.Thread(target=lambda: applied.append(migrate(empty_database_url))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(name for names in applied for name in names) == [path.stem for path in known_migrations()]
+    assert migrate(empty_database_url) == []
+
+
+def test_a_database_from_a_newer_version_is_refused(command: Command, connection: psycopg.Connection) -> None:
+    connection.execute("insert into schema_migrations (migration) values ('9999_from_the_future')")
+    with pytest.raises(DatabaseNewerThanCodeError):
+        migrate(command.database_url)
+    result = command.run("status")
+    assert result.code == 1
+    assert "9999_from_the_future" in result.stderr
+    assert "Update the clone" in result.stderr
+
+
+def test_a_failing_migration_leaves_nothing_behind(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from loaders import migrate as module
+
+    broken = tmp_path / "0001_broken.sql"
+    broken.write_text("create table half (id integer); select 1 / 0;")
+    monkeypatch.setattr(module, "known_migrations", lambda: (broken,))
+    with pytest.raises(module.MigrationFailedError, match="division by zero"):
+        migrate(empty_database_url)
+    with connect(empty_database_url) as connection:
+        assert connection.execute("select to_regclass('half')").fetchone() == (None,)
+
+
+@pytest.mark.slow
+def test_plain_dbt_build_on_a_clean_database_and_with_pending_sessions(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    clean = plain_dbt(command.database_url, tmp_path / "target", "build")
+    assert clean.returncode == 0, clean.stdout
+    assert connection.execute("select count(*) from sync_metadata").fetchone() == (0,), "nothing to do leaves no row"
+
+    for day in (1, 2):
+        file = write_csv(tmp_path / f"{day}.csv", flats(10 + day))
+        times = ("--observed-at", f"2024-05-{day:02d}")
+        command.ok("import", file, "--source", "feed", "--complete", *times, *MAPPING, "--no-sync")
+    for synced in (11, 12):
+        built = plain_dbt(command.database_url, tmp_path / "target", "build")
+        assert built.returncode == 0, built.stdout
+        assert connection.execute("select count(*) from properties_live").fetchone() == (synced,)
+    assert connection.execute("select array_agg(distinct status) from scrape_sessions").fetchone() == (["complete"],)
+    before = tables(connection)
+    assert plain_dbt(command.database_url, tmp_path / "target", "build").returncode == 0
+    assert tables(connection) == before
+
+
+def test_plain_dbt_says_what_an_unmigrated_database_needs(empty_database_url: str, tmp_path: Path) -> None:
+    result = plain_dbt(empty_database_url, tmp_path / "target", "build")
+    assert result.returncode != 0
+    assert "property-manager db migrate" in result.stdout
+
+
+def test_a_plain_build_beside_a_syncing_command_fails_cleanly(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    file = write_csv(tmp_path / "feed.csv", flats(5))
+    command.ok("import", file, "--source", "feed", *MAPPING, "--no-sync")
+    with connect(command.database_url) as holder:
+        holder.execute("select pg_advisory_lock(20557, hashtext(current_schema()))")
+        busy = plain_dbt(command.database_url, tmp_path / "target", "build")
+        assert busy.returncode != 0
+        assert "another property-manager command is syncing" in busy.stdout
+        assert command.run("sync-pending", "--json").code == 75
+    assert connection.execute("select count(*) from properties_live").fetchone() == (0,)
+
+
+@pytest.fixture
+def awkward_role(server_url: str, database_url: str) -> Iterator[str]:
+    """A URL whose user and password need escaping, in a server that trusts its socket."""
+    user, password = "us er@ü", "p:a/s?s#%&ü"
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("create role {} superuser login password {}").format(sql.Identifier(user), sql.Literal(password))
+        )
+    parts = conninfo_to_dict(database_url)
+    yield (
+        f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@/{parts['dbname']}"
+        f"?host={quote(str(parts['host']), safe='')}&port={parts.get('port', 5432)}&sslmode=disable"
+    )
+    with (
+        psycopg.connect(server_url, autocommit=True) as admin,
+        psycopg.connect(database_url, autocommit=True) as own,
+    ):
+        own.execute(sql.SQL("reassign owned by {} to current_user").format(sql.Identifier(user)))
+        own.execute(sql.SQL("drop owned by {}").format(sql.Identifier(user)))
+        admin.execute(sql.SQL("drop role {}").format(sql.Identifier(user)))
+
+
+def test_database_url_with_special_characters_serves_command_and_plain_dbt(
+    awkward_role: str, command_home: Path, tmp_path: Path
+) -> None:
+    command = Command(awkward_role, command_home)
+    file = write_csv(tmp_path / "feed.csv", flats(3))
+    command.ok("import", file, "--source", "feed", *MAPPING, "--no-sync")
+    built = plain_dbt(awkward_role, tmp_path / "target", "run")
+    assert built.returncode == 0, built.stdout
+    with psycopg.connect(awkward_role) as connection:
+        assert connection.execute("select count(*), current_user from properties_live").fetchone() == (
+            3,
+            "us er@ü",
+        )
+
+
+def test_the_seed_documents_rules_work_verbatim(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    connection.execute(
+        """
+        INSERT INTO validation_rules (rule_name, field_name, rule_type, rule_config, severity) VALUES
+        ('custom_price_range', 'price', 'range', '{"min": 50000, "max": 10000000}', 'warning'),
+        ('required_location', 'city', 'required', '{}', 'error');
+        """
+    )
+    listings = flats(4)
+    listings["flat-1"]["price"] = 10
+    listings["flat-2"]["city"] = ""
+    counts = command.ok(
+        "import",
+        write_csv(tmp_path / "feed.csv", listings),
+        "--source",
+        "feed",
+        "--complete",
+        *MAPPING,
+        "--json",
+    ).json["syncs"][0]["sessions"][0]
+
+    assert (counts["created"], counts["rejected"]) == (3, 1)
+    flagged = connection.execute(
+        "select source_listing_id, quality_flags from properties_live where quality_flags <> '{}'"
+    ).fetchall()
+    assert flagged == [("flat-1", ["custom_price_range"])]
+    seen = connection.execute("select count(*) from listing_sightings").fetchone()
+    assert seen == (4,), "a rejected listing was seen all the same"
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("('r', 'prize', 'range', '{\"min\": 1}', 'error')", 'unknown field "prize"'),
+        ("('r', 'price', 'rnge', '{\"min\": 1}', 'error')", 'unknown rule type "rnge"'),
+        ("('r', 'price', 'range', '{}', 'error')", 'needs "min", "max" or both'),
+        ("('r', 'price', 'range', '{\"min\": 9, \"max\": 1}', 'error')", "min is greater than max"),
+        ("('r', 'price', 'range', '{\"min\": \"a\"}', 'error')", "must be a number"),
+        ("('r', 'city', 'pattern', '{\"pattern\": \"(\"}', 'error')", "not a valid regular expression"),
+        ("('r', 'city', 'enum', '{\"values\": []}', 'error')", 'needs "values"'),
+        ("('r', 'city', 'enum', '[1]', 'error')", "must be a JSON object"),
+        ("('r', 'city', 'required', '{}', 'fatal')", "severity"),
+    ],
+)
+def test_a_malformed_rule_is_refused_when_inserted(connection: psycopg.Connection, rule: str, message: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match=message.replace("(", r"\(")):
+        connection.execute(
+            "insert into validation_rules (rule_name, field_name, rule_type, rule_config, severity) values " + rule
+        )

@@ -1,0 +1,95 @@
+"""kill -9 at named points: the next command ends with the same tables as a run without a fault."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.python.conftest import Command
+from tests.python.integration.snapshots import MAPPING, edited, flats, tables, without, write_csv
+
+DAY_ONE = ("--source", "feed", "--complete", "--observed-at", "2024-05-01T06:00:00Z", *MAPPING)
+DAY_TWO = ("--source", "feed", "--complete", "--observed-at", "2024-05-02T06:00:00Z", *MAPPING)
+ONE_ABSENCE = ("--set", "removal_after_sessions=1")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    first = flats(80)
+    second = {**edited(without(first, "flat-5"), "flat-9", price=1), **flats(3, start=200)}
+    return write_csv(tmp_path / "one.csv", first), write_csv(tmp_path / "two.csv", second)
+
+
+@pytest.mark.parametrize(
+    "barrier",
+    [
+        "import_batch_copied",
+        "before_sync",
+        "before_publish_commit",
+        "after_publish_commit",
+        "before_history",
+        "after_sync",
+    ],
+)
+def test_killed_at_a_barrier_then_run_again(
+    command: Command, connection: psycopg.Connection, files: tuple[Path, Path], tmp_path: Path, barrier: str
+) -> None:
+    command.ok("import", files[0], *DAY_ONE, *ONE_ABSENCE)
+    second = ("import", files[1], *DAY_TWO)
+    _kill_at(command, barrier, tmp_path / "reached", *second)
+    if barrier == "import_batch_copied":
+        command.ok(*second)
+    else:
+        command.ok("sync-pending")
+    after_fault = tables(connection)
+
+    assert {row[3] for row in after_fault["sessions"]} == {"complete"}
+    assert after_fault == _without_fault(command, connection, files)
+
+
+def test_a_published_sync_is_finished_before_new_sessions_are_taken(
+    command: Command, connection: psycopg.Connection, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _kill_at(command, "after_publish_commit", tmp_path / "reached", "import", files[0], *DAY_ONE, *ONE_ABSENCE)
+    assert connection.execute("select to_regclass('properties_history') is null").fetchone() == (True,)
+    syncs = command.ok("import", files[1], *DAY_TWO, "--json").json["syncs"]
+
+    assert [sync["sessions"][0]["observed"] for sync in syncs] == [80, 82]
+    assert tables(connection) == _without_fault(command, connection, files)
+
+
+def test_plain_dbt_build_recovers_like_the_command(
+    command: Command, connection: psycopg.Connection, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    command.ok("import", files[0], *DAY_ONE, *ONE_ABSENCE)
+    _kill_at(command, "after_publish_commit", tmp_path / "reached", "import", files[1], *DAY_TWO)
+    built = command.run_in_process_of_its_own("dbt", "--", "build", "--target-path", str(tmp_path / "target"))
+    assert built.code == 0, built.stdout
+    assert tables(connection) == _without_fault(command, connection, files)
+
+
+def _kill_at(command: Command, barrier: str, reached: Path, *arguments: str | Path) -> None:
+    process = command.start(*arguments, PROPERTY_BARRIER=barrier, PROPERTY_BARRIER_FILE=str(reached))
+    stdout, stderr = process.communicate(timeout=300)
+    assert reached.is_file(), f"the barrier {barrier} was not reached\n{stdout}\n{stderr}"
+    assert reached.read_text() == barrier
+    assert process.returncode == -signal.SIGKILL
+
+
+def _without_fault(
+    command: Command, connection: psycopg.Connection, files: tuple[Path, Path]
+) -> dict[str, list[tuple[object, ...]]]:
+    """The tables of the same two imports on an emptied database, without a fault."""
+    connection.execute(
+        """
+        truncate
+            property_scrapes_staging, landing_rejects, listing_sightings, property_changes, properties_live,
+            properties_history, sync_sessions, sync_metadata, sync_requests, scrape_sessions, scrape_pages
+        """
+    )
+    command.ok("import", files[0], *DAY_ONE, *ONE_ABSENCE)
+    command.ok("import", files[1], *DAY_TWO)
+    return tables(connection)

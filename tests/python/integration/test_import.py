@@ -1,0 +1,228 @@
+"""Imports: every row of a file is landed or kept with its reason, and bad input is told in one sentence."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.python.conftest import Command
+
+pytestmark = pytest.mark.core
+
+MAP = ("--map", "source_listing_id=id", "title=title", "price=price")
+
+
+def test_bad_rows_cost_themselves_only(command: Command, connection: psycopg.Connection, tmp_path: Path) -> None:
+    file = tmp_path / "feed.csv"
+    file.write_bytes(
+        b"id,title,price\n"
+        b"a,Good,1\n"
+        b",No id,2\n"
+        b"b,Nul \x00 inside,3\n"
+        b"c,Bad \xff byte,4\n"
+        b"d,Too,many,5\n"
+        b"e,Also good,6\n"
+        b"a,Repeated,7\n"
+    )
+    result = command.ok("import", file, "--source", "feed", *MAP, "--json").json
+
+    assert (result["rows_read"], result["rows_rejected"], result["duplicates_collapsed"]) == (7, 4, 1)
+    reasons = connection.execute("select row_no, reason_code from landing_rejects order by row_no").fetchall()
+    assert reasons == [
+        (2, "missing_id"),
+        (3, "nul_character"),
+        (4, "invalid_unicode"),
+        (5, "wrong_column_count"),
+    ]
+    live = connection.execute("select source_listing_id, title from properties_live order by 1").fetchall()
+    assert live == [("a", "Good"), ("e", "Also good")], "of duplicates the first row counts"
+    details = command.ok("session-details", "--session-id", result["session_ids"][0][:8]).stdout
+    assert "nul_character" in details
+
+
+def test_ndjson_keeps_the_notation_of_numbers_and_reads_paths(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    file = tmp_path / "feed.ndjson.gz"
+    lines = [
+        '{"id": 1, "offer": {"price": 1500.50}, "tags": ["lift", "garden"], "ok": true, "extra": {"a": 1}}',
+        '{"id": 2, "offer": {"price": null}, "tags": [], "ok": false}',
+        '{"id": 3, "offer": NaN}',
+        "not json",
+        '{"id": 4, "offer": {"price": 7}, "title": "\\u0000"}',
+    ]
+    file.write_bytes(gzip.compress("\n".join(lines).encode()))
+    result = command.ok(
+        *("import", file, "--source", "feed", "--json", "--map", "source_listing_id=id", "price=offer.price"),
+        *("amenities=tags", "has_elevator=ok", "attributes.extra=extra.a"),
+    ).json
+
+    assert (result["rows_read"], result["rows_rejected"]) == (5, 3)
+    raw = connection.execute(
+        "select source_listing_id, price_text, amenities_text from property_scrapes_staging order by 1"
+    ).fetchall()
+    assert raw == [("1", "1500.50", '["lift", "garden"]'), ("2", None, "[]")]
+    live = connection.execute(
+        "select source_listing_id, price::text, amenities, has_elevator, attributes from properties_live order by 1"
+    ).fetchall()
+    assert live == [("1", "1500.50", ["garden", "lift"], True, {"extra": 1}), ("2", None, None, False, {})]
+
+
+def test_an_unmapped_column_stays_in_the_payload(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    file = tmp_path / "feed.csv"
+    file.write_text("id,title,price,colour\na,Flat,1,red\n")
+    command.ok("import", file, "--source", "feed", *MAP)
+    (payload, observed) = connection.execute("select payload, observed_fields from property_scrapes_staging").fetchone()
+    assert payload == {"id": "a", "title": "Flat", "price": "1", "colour": "red"}
+    assert observed == ["title", "price"]
+
+
+def test_empty_is_a_change_and_absent_or_unreadable_is_not(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    days = {
+        "2024-01-01": "id,title,price\na,Flat,100\nb,Loft,200\nc,Attic,300\n",
+        "2024-01-02": "id,title\na,Flat\nb,Loft\nc,Attic\n",
+        "2024-01-03": "id,title,price\na,,100\nb,Loft,call us\nc,Attic,\n",
+    }
+    for day, text in days.items():
+        file = tmp_path / f"{day}.csv"
+        file.write_text(text)
+        mapped = MAP if "price" in text else MAP[:-1]
+        command.ok("import", file, "--source", "feed", "--complete", "--observed-at", day, *mapped)
+    changes = connection.execute(
+        """
+        select live.source_listing_id, changes.field_name, changes.old_value, changes.new_value
+        from property_changes as changes inner join properties_live as live using (property_id)
+        where change_type = 'updated' order by 1, 2
+        """
+    ).fetchall()
+    assert changes == [("a", "title", "Flat", None), ("c", "price", 300, None)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message", "hint"),
+    [
+        (("import", "missing.csv", "--source", "feed"), 2, "there is no file", ""),
+        (("import", "{file}", "--source", "Feed!"), 2, "is not a source name", "lower-case"),
+        (
+            ("import", "{file}", "--source", "feed", "--map", "prize=price"),
+            2,
+            "unknown field 'prize'",
+            "attributes.",
+        ),
+        (
+            ("import", "{file}", "--source", "feed", "--map", "source_listing_id=ID"),
+            2,
+            "has no column 'ID'",
+            "id, title, price",
+        ),
+        (
+            ("import", "{file}", "--source", "feed", "--map", "title=title"),
+            2,
+            "identifies a listing",
+            "columns are",
+        ),
+        (
+            ("import", "{file}", "--source", "feed", *MAP, "--set", "colour=red"),
+            2,
+            "no setting 'colour'",
+            "currency",
+        ),
+        (
+            ("import", "{file}", "--source", "feed", *MAP, "--set", "max_removal_share=7"),
+            2,
+            "max_removal_share",
+            "",
+        ),
+        (
+            ("import", "{file}", "--source", "feed", *MAP, "--observed-at", "soon"),
+            2,
+            "is not a time",
+            "ISO 8601",
+        ),
+        (
+            ("import", "{file}", "--source", "feed", "--mapping", "{bad}"),
+            2,
+            "unknown section 'felds'",
+            "fields",
+        ),
+        (("import", "{packed}", "--source", "feed", *MAP), 1, "not a complete gzip file", "Fetch it again"),
+        (("sync", "--session-id", "abcdef"), 2, "there is no session abcdef", "list-sessions"),
+        (("sync", "--session-id", "nonsense"), 2, "is not a session id", "list-sessions"),
+    ],
+)
+def test_bad_input_is_told_without_a_traceback(
+    command: Command,
+    connection: psycopg.Connection,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
+    hint: str,
+) -> None:
+    (tmp_path / "feed.csv").write_text("id,title,price\na,Flat,1\n")
+    (tmp_path / "bad.yml").write_text("felds:\n  price: price\n")
+    (tmp_path / "feed.csv.gz").write_bytes(gzip.compress(b"id,title,price\na,Flat,1\n" * 5000)[:-40])
+    places = {
+        "{file}": str(tmp_path / "feed.csv"),
+        "{bad}": str(tmp_path / "bad.yml"),
+        "{packed}": str(tmp_path / "feed.csv.gz"),
+    }
+    words = [places.get(word, word) for word in arguments]
+    for_people = command.run(*words)
+    for_programs = command.run(*words, "--json")
+
+    assert for_people.code == for_programs.code == code
+    assert message in " ".join(for_people.stderr.split())
+    assert "Traceback" not in for_people.stderr
+    error = for_programs.json["error"]
+    assert message in error["message"]
+    assert hint in error["hint"]
+    assert connection.execute("select count(*) from property_scrapes_staging").fetchone() == (0,)
+
+
+def test_several_words_after_one_set_or_map(command: Command, connection: psycopg.Connection, tmp_path: Path) -> None:
+    file = tmp_path / "feed.csv"
+    file.write_text("id,title,price\na,Flat,1\n")
+    command.ok(
+        *(
+            "import",
+            "--source",
+            "feed",
+            "--set",
+            "removal_after_sessions=1",
+            "max_removal_share=null",
+            "--map",
+        ),
+        *("source_listing_id=id", "title=title", file, "--set", "currency=EUR", "--no-sync"),
+    )
+    settings = connection.execute(
+        "select removal_after_sessions, max_removal_share, currency from sources where source = 'feed'"
+    ).fetchone()
+    assert settings == (1, None, "EUR")
+    audited = connection.execute(
+        "select count(*) from admin_audit_log where action = 'update sources' and target = 'feed'"
+    ).fetchone()
+    assert audited == (3,)
+
+
+def test_json_reports_have_the_documented_shape(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "feed.csv"
+    file.write_text("id,title,price\na,Flat,1\n")
+    landed = command.ok("import", file, "--source", "feed", *MAP, "--no-sync", "--json").json
+    assert landed["syncs"] == []
+    synced = command.ok("sync-pending", "--json")
+    (report,) = synced.json["syncs"]
+    assert {"sync_id", "status", "started_at", "seconds", "sessions"} == set(report)
+    (session,) = report["sessions"]
+    documented = "session_id source scope observed_at observed created updated price_changed price_up price_down "
+    documented += "reactivated missing removed unchanged held rejected removal_suppressed_reason"
+    assert set(documented.split()) <= set(session)
+    assert json.loads(synced.stdout)["syncs"][0]["status"] == "complete"

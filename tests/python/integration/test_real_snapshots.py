@@ -1,0 +1,64 @@
+"""Real listing snapshots reproduce their known transition counts exactly, in every column."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.python.conftest import Command
+from tests.python.integration.real_snapshots import (
+    POLAND,
+    REDFIN,
+    counted_by_syncs,
+    counted_from_feed,
+    differences,
+    expected,
+)
+
+
+@pytest.mark.slow
+def test_four_polish_months(command: Command, connection: psycopg.Connection, shared_data: Path) -> None:
+    folder = shared_data / "poland_apartments"
+    months = sorted(folder.glob("*.csv.gz"))
+    result = command.ok("import", *months, *POLAND, "--json").json
+
+    known = expected(folder / "transitions.csv")
+    assert result["rows_read"] == 68_894
+    assert (result["rows_rejected"], result["duplicates_collapsed"]) == (0, 0)
+    assert differences(counted_by_syncs(result), known) == []
+    assert differences(counted_from_feed(connection, "poland"), known) == []
+
+
+@pytest.mark.slow
+def test_eighty_four_redfin_days(command: Command, connection: psycopg.Connection, shared_data: Path) -> None:
+    folder = shared_data / "redfin_virginia"
+    result = command.ok("import", folder / "listings_to_2022_01.csv.gz", *REDFIN, "--json").json
+
+    known = expected(folder / "transitions.csv")
+    assert len(result["syncs"]) == len(known) == 84
+    assert (result["rows_read"], result["duplicates_collapsed"]) == (21_452, 10)
+    assert differences(counted_by_syncs(result), known) == []
+    assert differences(counted_from_feed(connection, "redfin"), known) == []
+
+
+@pytest.mark.slow
+def test_one_altered_row_is_noticed(command: Command, shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "redfin_virginia"
+    with gzip.open(folder / "listings_to_2022_01.csv.gz", "rt", newline="") as packed:
+        header, *rows = csv.reader(packed)
+    price, date = header.index("PRICE"), header.index("date")
+    days = sorted({row[date] for row in rows})[:3]
+    kept = [row for row in rows if row[date] in days]
+    unchanged = {row[0] for row in kept if row[date] == days[1]} & {row[0] for row in kept if row[date] == days[2]}
+    altered = next(row for row in kept if row[date] == days[2] and row[0] in unchanged)
+    altered[price] = str(int(altered[price]) + 1)
+    with (tmp_path / "altered.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *kept])
+
+    result = command.ok("import", tmp_path / "altered.csv", *REDFIN, "--json").json
+    known = expected(folder / "transitions.csv")[:3]
+    assert [position for position, _, _ in differences(counted_by_syncs(result), known)] == [2]
