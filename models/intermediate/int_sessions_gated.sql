@@ -94,41 +94,49 @@ measured as (
 
 ),
 
+doubted as (
+
+    select
+        *,
+        nullif(
+            concat_ws(
+                '; ',
+                case
+                    when page_coverage < min_coverage
+                        then format('%s of %s pages were read', pages_done, pages_planned)
+                end,
+                case
+                    when listing_coverage < min_coverage
+                        then
+                            format(
+                                '%s of the %s listings the site counts were seen', observed_count, site_listing_count
+                            )
+                end,
+                case
+                    when volume_ratio < min_volume_ratio
+                        then
+                            format(
+                                '%s listings were seen, the median of recent sessions is %s',
+                                observed_count, median_observed
+                            )
+                end
+            ),
+            ''
+        ) as doubts
+    from measured
+
+),
+
 judged as (
 
     select
         *,
         case when observed_count = 0 then 'no listing was observed' end as quarantine_reason,
         case
-            when not is_complete then coalesce(incomplete_reason, 'the session is partial')
-            else nullif(
-                concat_ws(
-                    '; ',
-                    case
-                        when page_coverage < min_coverage
-                            then format('%s of %s pages were read', pages_done, pages_planned)
-                    end,
-                    case
-                        when listing_coverage < min_coverage
-                            then
-                                format(
-                                    '%s of the %s listings the site counts were seen',
-                                    observed_count, site_listing_count
-                                )
-                    end,
-                    case
-                        when volume_ratio < min_volume_ratio
-                            then
-                                format(
-                                    '%s listings were seen, the median of recent sessions is %s',
-                                    observed_count, median_observed
-                                )
-                    end
-                ),
-                ''
-            )
+            when is_complete then doubts
+            else coalesce(incomplete_reason, 'the session is partial')
         end as removal_suppressed_reason
-    from measured
+    from doubted
 
 )
 
