@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -53,6 +53,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     for row in cells:
         drawn.add_row(*row)
     return drawn
+
+
+def facts(title: str, pairs: Iterable[tuple[str, Any]]) -> Group:
+    """Names and values, one pair a line, under a title."""
+    drawn = Table.grid(padding=(0, 2), pad_edge=True)
+    for name, value in pairs:
+        drawn.add_row(Text(f" {name}"), _cell(value))
+    return Group(*([Text(title, "bold")] if title else []), drawn)
 
 
 def short_id(value: UUID) -> str:

@@ -58,12 +58,7 @@ def _database() -> list[Check]:
         return [Check("Database", False, error.message, error.hint)]
     return [
         Check("Database", True, f"PostgreSQL {server}, {kind}"),
-        Check(
-            "Migrations",
-            not pending,
-            f"{len(pending)} to apply" if pending else "all applied",
-            "Run `property-manager db migrate`.",
-        ),
+        Check("Migrations", True, f"{len(pending)} to apply; the next command does" if pending else "all applied"),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from scripts.console import output, print_json, short_id, table
+from scripts.console import facts, output, print_json, short_id, table
 
 if TYPE_CHECKING:
     from loaders.crawl import CrawlResult
@@ -168,8 +168,8 @@ def print_session(details: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(details)
         return
-    facts = [(name.replace("_", " "), value) for name, value in details["session"].items() if name != "verdict"]
-    output.print(table("Session", ("", ""), facts))
+    told = details["session"].items()
+    output.print(facts("Session", [(name.replace("_", " "), value) for name, value in told if name != "verdict"]))
     if details["syncs"]:
         keys = (
             "status",
@@ -207,12 +207,12 @@ def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
 
 def print_server(status: ServerStatus, *, as_json: bool) -> None:
     """The embedded server's state."""
-    facts = {name: str(value) if value is not None else None for name, value in asdict(status).items()}
-    facts["running"] = status.running
+    told = {name: str(value) if value is not None else None for name, value in asdict(status).items()}
+    told["running"] = status.running
     if as_json:
-        print_json(facts)
+        print_json(told)
         return
-    output.print(table("", ("", ""), [(name.replace("_", " "), value) for name, value in facts.items()]))
+    output.print(facts("", [(name.replace("_", " "), value) for name, value in told.items()]))
 
 
 def _syncs(reports: Sequence[SyncReport]) -> dict[str, Any]:

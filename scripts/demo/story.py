@@ -15,13 +15,14 @@ import psycopg
 from psycopg.rows import dict_row
 from rich.console import Console, Group
 from rich.panel import Panel
+from rich.table import Table
 from rich.text import Text
 
 from loaders.browser import find_browser
 from loaders.crawl import CrawlResult
 from loaders.database import connect, statements
 from scripts.config import property_home
-from scripts.console import messages, say, table
+from scripts.console import facts, messages, say, table
 from scripts.database import fresh_demo_database
 from scripts.demo.market import Market
 from scripts.demo.portal import DemoPortal
@@ -34,6 +35,23 @@ SETTINGS = ("requests_per_second=200", "removal_after_sessions=2", "country=NL")
 VISIT_HOUR = time_of_day(6, 0, tzinfo=UTC)
 
 _SQL = statements("story.sql", Path(__file__).parents[1] / "sql")
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>A portal over several days: what changed</title>
+<style>
+{stylesheet}
+body {{ margin: 0; background: #f6f5f0; color: #22292f; }}
+main {{ max-width: 70rem; margin: 2rem auto; padding: 1.5rem 2.5rem; background: #fff; border-radius: 12px;
+  box-shadow: 0 1px 4px rgba(0, 0, 0, .12); overflow-x: auto; }}
+h1 {{ font: 600 1.5rem system-ui, sans-serif; }}
+pre {{ font: 0.9rem/1.45 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }}
+</style>
+</head>
+<body><main><h1>A portal over several days: what changed</h1><pre><code>{code}</code></pre></main></body>
+</html>
+"""
 _SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -123,7 +141,7 @@ class _Report:
             self._console.print(part)
         page = property_home() / "demo" / "report.html"
         page.parent.mkdir(parents=True, exist_ok=True)
-        self._console.save_html(str(page))
+        self._console.save_html(str(page), code_format=_PAGE)
         return page
 
     def _what_changed(self, connection: psycopg.Connection) -> Group:
@@ -213,7 +231,7 @@ def _one_life(connection: psycopg.Connection, comebacks: list[dict[str, Any]], d
     rows = [(f"day {number[change['observed_at']]}", _told(change)) for change in life]
     prices = [price for change in life if (price := _price_after(change)) is not None]
     title = f"One flat's life: {hero['title']}, {hero['city']} ({hero['source_listing_id']})"
-    return Group(table(title, ("", ""), rows), Text(f"Price: {sparkline(prices)}", "dim"))
+    return Group(facts(title, rows), Text(f"Price: {sparkline(prices)}", "dim"))
 
 
 def _told(change: dict[str, Any]) -> str:
@@ -253,18 +271,14 @@ def _price(value: Any) -> str:
 
 
 def _next_commands() -> Panel:
-    commands = Text.assemble(
-        ('eval "$(.venv/bin/property-manager db env --demo)"', "bold"),
-        "   work on the demo's data\n",
-        ("property-manager status", "bold"),
-        "                                what is pending or needs a look\n",
-        ("property-manager list-sessions", "bold"),
-        "                         the visits\n",
-        ("property-manager db psql", "bold"),
-        "                               select * from properties_live\n",
-        ("property-manager docs", "bold"),
-        "                                  tables, columns and lineage as a page",
-    )
+    commands = Table.grid(padding=(0, 3))
+    commands.add_column(style="bold", no_wrap=True)
+    commands.add_column()
+    commands.add_row('eval "$(.venv/bin/property-manager db env --demo)"', "work on the demo's data")
+    commands.add_row("property-manager status", "what is pending or needs a look")
+    commands.add_row("property-manager list-sessions", "the visits")
+    commands.add_row("property-manager db psql", "select * from properties_live")
+    commands.add_row("property-manager docs", "tables, columns and lineage as a page")
     return Panel(commands, title="Next", title_align="left", border_style="dim")
 
 

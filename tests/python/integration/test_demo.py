@@ -13,7 +13,7 @@ from scripts import embedded_postgres
 from scripts.database import DEMO_DATABASE
 from tests.python.conftest import Command, Result
 
-DAYS = 4
+DAYS = 5
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Result, Pat
     home = tmp_path_factory.mktemp("demo")
     command = Command("postgresql://nobody@/not-used-by-the-demo", home)
     try:
-        yield command.run("demo", "--days", str(DAYS), "--adverts", "80", PROPERTY_EMBEDDED_FSYNC="off"), home
+        yield (
+            command.run("demo", "--days", str(DAYS), "--adverts", "40", "--seed", "1", PROPERTY_EMBEDDED_FSYNC="off"),
+            home,
+        )
     finally:
         embedded_postgres.destroy(home)
 
@@ -51,7 +54,7 @@ def test_the_broken_day_removes_nothing_and_says_why(
     ).fetchone()
     assert last is not None
     removed, suppressed, reason = last
-    assert (removed, suppressed > 20) == (0, True)
+    assert (removed, suppressed > 10) == (0, True)
     assert "the portal stopped answering at 40% of its result pages" in text
     assert f"A plain sync would have removed {suppressed} listings of" in text
     assert f"removed: 0, because {reason}" in text
@@ -73,7 +76,7 @@ def test_the_story_is_what_the_tables_hold(told: tuple[Result, Path], demo_conne
         one("select sum(pages_http) from scrape_sessions"),
         one("select sum(pages_browser) from scrape_sessions"),
     )
-    assert by_browser > 10
+    assert by_browser > 5
     assert f"{by_http + by_browser} pages: {by_http} by HTTP alone, {by_browser} through the browser" in result.stdout
     came_back = demo_connection.execute(
         "select distinct property_id from property_changes where change_type = 'reactivated'"
