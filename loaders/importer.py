@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 import psycopg
 
 from loaders import barriers
@@ -23,13 +24,19 @@ from loaders.errors import PropertyManagerError, UsageError
 from loaders.fields import LISTING_FIELDS
 from loaders.mapping import Mapping, RawNumber, column_reader, constant_reader, default_mapping, json_value
 from loaders.sessions import Session, ensure_source, finish_session, open_session, record_progress
-from loaders.staging import StagingWriter, array_literal, check_listing_id, refresh_statistics, staging_row
+from loaders.staging import (
+    StagingRow,
+    StagingWriter,
+    array_literal,
+    check_listing_id,
+    refresh_statistics,
+    staging_row,
+)
 
 BATCH_ROWS = 5_000
 _SQL = statements("importer.sql")
 MAX_FIELD_CHARACTERS = 16 * 1024 * 1024
 _DELIMITERS = ",;\t|"
-_BLANK = ""
 
 
 class ImportFileError(PropertyManagerError):
@@ -76,13 +83,71 @@ class _Reader(NamedTuple):
     records: Iterator[_Record]
 
 
+_Split = Callable[[Sequence[str | None]], str | None]
+_RowBuilder = Callable[[Session, int, _Record], tuple[StagingRow | None, tuple[str, str] | None]]
+
+
+@dataclass
 class _Counter:
     """Rows of one session, counted while they stream by."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.read = 0
-        self.rejected = 0
+    session: Session
+    row_numbers: Iterator[int]
+    read: int = 0
+    rejected: int = 0
+
+
+class _Refused(NamedTuple):
+    counter: _Counter
+    row_no: int
+    record: _Record
+    code: str
+    reason: str
+
+
+class _Landing:
+    """A file on its way into staging: the session of each row, what was read of it and what was refused."""
+
+    def __init__(
+        self, writer: StagingWriter, counters: dict[str | None, _Counter], split: _Split | None, to_row: _RowBuilder
+    ) -> None:
+        self._writer = writer
+        self._counters = counters
+        self._split = split
+        self._to_row = to_row
+        self._refused: list[_Refused] = []
+        self._current = next(iter(counters.values()))
+
+    def rows(self, records: Iterator[_Record]) -> Iterator[StagingRow]:
+        """Rows for COPY; records that cannot be landed wait for `keep_refused`, because COPY has the connection.
+
+        A record that does not say which session it belongs to is refused in the session of the one before it.
+        """
+        for record in records:
+            refusal = record.refusal
+            if refusal is None and self._split is not None:
+                value = _split_value(self._split, record)
+                if value is None:
+                    refusal = ("no_split_value", "the column to split by is empty in this row")
+                else:
+                    self._current = self._counters[value]
+            counter = self._current
+            counter.read += 1
+            row_no = next(counter.row_numbers)
+            row, refusal = (None, refusal) if refusal else self._to_row(counter.session, row_no, record)
+            if row is not None:
+                yield row
+            else:
+                assert refusal is not None
+                self._refused.append(_Refused(counter, row_no, record, *refusal))
+
+    def keep_refused(self) -> None:
+        """Write the records that were refused so far, each with its reason."""
+        for counter, row_no, record, code, reason in self._refused:
+            raw_text = record.payload or _json_text(record.values)
+            self._writer.reject(counter.session, row_no, code, reason, raw_text)
+            counter.rejected += 1
+        self._refused.clear()
 
 
 def import_files(
@@ -114,36 +179,23 @@ def _import_file(
     options: ImportOptions,
     on_progress: Callable[[str, int], None] | None,
 ) -> list[ImportResult]:
-    session_of = _sessions_of_file(connection, file, options)
-    counters = {session.session_id: _Counter(session) for session in session_of.values()}
+    sessions = _sessions_of_file(connection, file, options)
     writer = StagingWriter(connection)
+    counters = {value: _Counter(session, writer.row_numbers(session)) for value, session in sessions.items()}
     with _open_reader(file, _columns_needed(options)) as reader:
         to_row = _row_builder(file, reader.columns, options)
         split = column_reader(options.split_by, reader.columns, "--split-by") if options.split_by else None
-        read = 0
-        while batch := list(islice(reader.records, BATCH_ROWS)):
-            rows = []
-            for record in batch:
-                counter = counters[session_of[_split_value(split, record)].session_id]
-                counter.read += 1
-                row_no = writer.next_row_no(counter.session)
-                row, refusal = (None, record.refusal) if record.refusal else to_row(counter.session, row_no, record)
-                if row is None:
-                    assert refusal is not None
-                    writer.reject(counter.session, row_no, *refusal, record.payload or json.dumps(record.values))
-                    counter.rejected += 1
-                else:
-                    rows.append(row)
-            landed = writer.copy(rows)
-            if landed.rejected:
+        landing = _Landing(writer, counters, split, to_row)
+        while (first := next(reader.records, None)) is not None:
+            batch = chain([first], islice(reader.records, BATCH_ROWS - 1))
+            result = writer.copy(landing.rows(batch))
+            landing.keep_refused()
+            if result.rejected:
                 _recount_rejected(connection, counters)
-            read += len(batch)
             barriers.reach("import_batch_copied")
             if on_progress is not None:
-                on_progress(file.name, read)
-    return [
-        _close(connection, file, value, counters[session.session_id], options) for value, session in session_of.items()
-    ]
+                on_progress(file.name, sum(counter.read for counter in counters.values()))
+    return [_close(connection, file, value, counter, options) for value, counter in counters.items()]
 
 
 def _close(
@@ -172,10 +224,10 @@ def _close(
     return ImportResult(session_id, file.name, value, counter.read, counter.rejected, duplicates[0])
 
 
-def _recount_rejected(connection: psycopg.Connection, counters: dict[uuid.UUID, _Counter]) -> None:
-    rows = connection.execute(_SQL["rejected"], {"session_ids": list(counters)})
-    for session_id, rejected in rows:
-        counters[session_id].rejected = rejected
+def _recount_rejected(connection: psycopg.Connection, counters: dict[str | None, _Counter]) -> None:
+    by_session = {counter.session.session_id: counter for counter in counters.values()}
+    for session_id, rejected in connection.execute(_SQL["rejected"], {"session_ids": list(by_session)}):
+        by_session[session_id].rejected = rejected
 
 
 def _sessions_of_file(connection: psycopg.Connection, file: Path, options: ImportOptions) -> dict[str | None, Session]:
@@ -199,16 +251,14 @@ def _split_values(file: Path, options: ImportOptions) -> list[str | None]:
     assert options.split_by is not None
     with _open_reader(file, _columns_needed(options)) as reader:
         split = column_reader(options.split_by, reader.columns, "--split-by")
-        values = {_split_value(split, record) for record in reader.records}
+        values = {_split_value(split, record) for record in reader.records} - {None}
     if not values:
         raise ImportFileError(f"{file} has no rows to split by {options.split_by!r}")
     return sorted(values, key=_ascending)
 
 
-def _split_value(split: Callable[[Sequence[str | None]], str | None] | None, record: _Record) -> str | None:
-    if split is None:
-        return None
-    return _BLANK if record.refusal else (split(record.values) or _BLANK)
+def _split_value(split: _Split, record: _Record) -> str | None:
+    return None if record.refusal else (split(record.values) or None)
 
 
 def _ascending(value: str | None) -> tuple[int, float, str]:
@@ -218,9 +268,7 @@ def _ascending(value: str | None) -> tuple[int, float, str]:
         return (1, 0.0, value or "")
 
 
-def _row_builder(
-    file: Path, columns: tuple[str, ...], options: ImportOptions
-) -> Callable[[Session, int, _Record], tuple[Any, tuple[str, str] | None]]:
+def _row_builder(file: Path, columns: tuple[str, ...], options: ImportOptions) -> _RowBuilder:
     """A function from a record to a staging row, or to the reason why it cannot be landed."""
     mapping = options.mapping or default_mapping(columns)
     if "source_listing_id" not in mapping.fields:
@@ -247,13 +295,13 @@ def _row_builder(
         else None
     )
 
-    def build(session: Session, row_no: int, record: _Record) -> tuple[Any, tuple[str, str] | None]:
+    def build(session: Session, row_no: int, record: _Record) -> tuple[StagingRow | None, tuple[str, str] | None]:
         listing_id = read_id(record.values)
         refusal = check_listing_id(listing_id)
         if refusal is not None:
             return None, refusal
         assert listing_id is not None
-        observed_at = session.observed_at
+        observed_at = None
         if read_time is not None:
             text = read_time(record.values)
             parsed = parse_time(text or "")
@@ -271,7 +319,7 @@ def _row_builder(
             observed_at=observed_at,
             listing_status=None,
             field_texts=[read(record.values) for read in readers],
-            attributes_json=json.dumps({name: read(record.values) for name, read in attributes})
+            attributes_json=_json_text({name: read(record.values) for name, read in attributes})
             if attributes
             else "{}",
             payload_json=record.payload,
@@ -337,7 +385,6 @@ def _csv_reader(file: Path, text: io.TextIOWrapper) -> _Reader:
 
     def records() -> Iterator[_Record]:
         width = len(columns)
-        dumps = json.JSONEncoder().encode
         while True:
             try:
                 row = next(rows)
@@ -346,15 +393,23 @@ def _csv_reader(file: Path, text: io.TextIOWrapper) -> _Reader:
             except csv.Error as error:
                 yield _Record((), f"line {rows.line_num}", ("unreadable_csv", str(error)))
                 continue
-            if not row:
+            if not any(row):
                 continue
             if len(row) != width:
                 reason = f"the row has {len(row)} values, the header {width}"
-                yield _Record(row, dumps(row), ("wrong_column_count", reason))
+                yield _Record(row, _json_text(row), ("wrong_column_count", reason))
             else:
-                yield _Record(row, dumps(dict(zip(columns, row, strict=True))), None)
+                yield _Record(row, _json_text(dict(zip(columns, row, strict=True))), None)
 
     return _Reader(columns, records())
+
+
+def _json_text(value: Any) -> str:
+    """JSON of raw texts. Bytes that are no text stay visible as escapes; the database then refuses that row alone."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(value)
 
 
 def _json_reader(text: io.TextIOWrapper, paths: tuple[str, ...] | None) -> _Reader:

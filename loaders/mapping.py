@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,7 @@ def column_reader(expression: str, columns: Sequence[str], origin: str) -> Reade
     A template whose columns are all empty is empty; raises MappingError for a column the file does not have.
     """
     if expression in columns:
-        position = columns.index(expression)
-        return lambda row: row[position]
+        return itemgetter(columns.index(expression))
     parts = _TEMPLATE_PART.findall(expression)
     missing = [name for name in parts or [expression] if name not in columns]
     if missing:

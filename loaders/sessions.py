@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -23,6 +24,11 @@ class Session:
     scope: str
     opened_at: datetime
     observed_at: datetime
+
+    @cached_property
+    def texts(self) -> tuple[str, str, str]:
+        """Id, opening and time of observation as text, made once for all rows that carry them."""
+        return str(self.session_id), self.opened_at.isoformat(), self.observed_at.isoformat()
 
 
 def ensure_source(connection: psycopg.Connection, source: str) -> None:

@@ -6,9 +6,10 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any, NamedTuple
 
 import psycopg
@@ -66,7 +67,9 @@ class WriteResult(NamedTuple):
     rejected: int
 
 
-class _Row(NamedTuple):
+class StagingRow(NamedTuple):
+    """A row in COPY order, with the session it belongs to."""
+
     session: Session
     row_no: int
     values: tuple[Any, ...]
@@ -87,40 +90,45 @@ class StagingWriter:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-        self._last_row_no: dict[uuid.UUID, int] = {}
+        self._row_numbers: dict[uuid.UUID, Iterator[int]] = {}
 
     def write(self, session: Session, observations: Iterable[Observation]) -> WriteResult:
         """Land observations of one session."""
+        numbers = self.row_numbers(session)
         rows, rejected = [], 0
-        for observation in observations:
-            values, refusal = _staging_values(session, self.next_row_no(session), observation)
-            row = _Row(session, self._last_row_no[session.session_id], values)
+        for observation, row_no in zip(observations, numbers, strict=False):
+            values, refusal = _staging_values(session, row_no, observation)
+            row = StagingRow(session, row_no, values)
             if refusal is None:
                 rows.append(row)
             else:
-                self.reject(session, row.row_no, refusal.code, refusal.reason, _raw_text(observation))
+                self.reject(session, row_no, refusal.code, refusal.reason, _raw_text(observation))
                 rejected += 1
         result = self.copy(rows)
         return WriteResult(result.landed, result.rejected + rejected)
 
-    def next_row_no(self, session: Session) -> int:
-        """The next row number of a session; continues after the rows an earlier writer landed."""
-        if session.session_id not in self._last_row_no:
-            self._last_row_no[session.session_id] = self._stored_row_no(session)
-        self._last_row_no[session.session_id] += 1
-        return self._last_row_no[session.session_id]
+    def row_numbers(self, session: Session) -> Iterator[int]:
+        """Numbers for the rows of a session, which continue after those that an earlier writer landed."""
+        if session.session_id not in self._row_numbers:
+            self._row_numbers[session.session_id] = count(self._stored_row_no(session) + 1)
+        return self._row_numbers[session.session_id]
 
-    def copy(self, rows: Sequence[_Row]) -> WriteResult:
-        """COPY complete rows; rows that the database refuses are found by halving and kept with its message."""
-        if not rows:
-            return WriteResult(0, 0)
+    def copy(self, rows: Iterable[StagingRow]) -> WriteResult:
+        """COPY complete rows; rows that the database refuses are found by halving and kept with its message.
+
+        Rows are sent as they come, so that the database stores some while others are made; making them must not
+        use the connection.
+        """
+        coming = iter(rows)
+        sent: list[StagingRow] = []
         try:
             with (
                 self._connection.transaction(),
                 self._connection.cursor() as cursor,
                 cursor.copy(_COPY) as copy,
             ):
-                for row in rows:
+                for row in coming:
+                    sent.append(row)
                     copy.write_row(row.values)
         except (
             psycopg.DataError,
@@ -128,13 +136,14 @@ class StagingWriter:
             psycopg.errors.ProgramLimitExceeded,
             UnicodeError,
         ) as error:
-            if len(rows) == 1:
-                self._reject_row(rows[0], error)
+            sent += coming
+            if len(sent) == 1:
+                self._reject_row(sent[0], error)
                 return WriteResult(0, 1)
-            middle = len(rows) // 2
-            first, second = self.copy(rows[:middle]), self.copy(rows[middle:])
+            middle = len(sent) // 2
+            first, second = self.copy(sent[:middle]), self.copy(sent[middle:])
             return WriteResult(first.landed + second.landed, first.rejected + second.rejected)
-        return WriteResult(len(rows), 0)
+        return WriteResult(len(sent), 0)
 
     def reject(self, session: Session, row_no: int, code: str, reason: str, raw_text: str) -> None:
         """Keep a row that cannot be landed, with its reason."""
@@ -150,7 +159,7 @@ class StagingWriter:
             },
         )
 
-    def _reject_row(self, row: _Row, error: Exception) -> None:
+    def _reject_row(self, row: StagingRow, error: Exception) -> None:
         refusal = _refusal_of(row.values, error)
         raw = {
             name: str(value)
@@ -173,26 +182,30 @@ def staging_row(
     *,
     source_listing_id: str,
     kind: str,
-    observed_at: datetime | str,
+    observed_at: datetime | None,
     listing_status: str | None,
     field_texts: Sequence[str | None],
     attributes_json: str,
     payload_json: str | None,
     observed_fields_array: str,
-) -> _Row:
-    """A row in COPY order; `field_texts` follow LISTING_FIELDS, `observed_fields_array` is an array literal."""
-    return _Row(
+) -> StagingRow:
+    """A row in COPY order; `field_texts` follow LISTING_FIELDS, `observed_fields_array` is an array literal.
+
+    Without `observed_at` the row was observed when the session was.
+    """
+    session_text, opened_text, observed_text = session.texts
+    return StagingRow(
         session,
         row_no,
         (
             property_id(session.source, source_listing_id),
-            session.session_id,
-            session.opened_at,
+            session_text,
+            opened_text,
             row_no,
             session.source,
             source_listing_id,
             kind,
-            observed_at,
+            observed_at or observed_text,
             listing_status,
             *field_texts,
             attributes_json,
@@ -204,7 +217,9 @@ def staging_row(
 
 def refresh_statistics(connection: psycopg.Connection) -> None:
     """Let the planner know of rows just landed; a sync right after would otherwise plan for an empty table."""
-    connection.execute("analyze property_scrapes_staging")
+    with connection.transaction():
+        connection.execute("set local default_statistics_target = 10")
+        connection.execute("analyze property_scrapes_staging (session_id, property_id)")
 
 
 def array_literal(names: Iterable[str]) -> str:
@@ -245,7 +260,7 @@ def _staging_values(session: Session, row_no: int, observation: Observation) -> 
         row_no,
         source_listing_id=observation.source_listing_id.strip(),
         kind=observation.kind,
-        observed_at=observation.observed_at or session.observed_at,
+        observed_at=observation.observed_at,
         listing_status=observation.listing_status,
         field_texts=[observation.fields.get(name) for name in LISTING_FIELDS],
         attributes_json=attributes_json,

@@ -39,9 +39,13 @@ set
     is_complete = %(is_complete)s,
     incomplete_reason = %(incomplete_reason)s,
     duplicates_collapsed = (
-        select count(*) - count(distinct (staged.property_id, staged.observation_kind))
-        from property_scrapes_staging as staged
-        where staged.session_id = scrape_sessions.session_id and staged.landed_at = scrape_sessions.opened_at
+        select coalesce(sum(listings.row_count - 1), 0)
+        from (
+            select count(*) as row_count
+            from property_scrapes_staging as staged
+            where staged.session_id = scrape_sessions.session_id and staged.landed_at = scrape_sessions.opened_at
+            group by staged.property_id, staged.observation_kind
+        ) as listings
     )
 where session_id = %(session_id)s and status = 'running';
 

@@ -7,8 +7,8 @@
 {%- set imperial = '(ft²|ft2|sqft|sq\\.? ?ft\\.?)' -%}
 {{ parse_number(text, number_format, metric ~ '\\s*$|' ~ imperial ~ '\\s*$') }}
 * case
-    when {{ text }} ~ '^[\d.,\s]*$' and {{ area_unit }} = 'sqft' then 0.09290304
-    when {{ text }} ~ '{{ imperial }}\s*$' then 0.09290304
+    when {{ area_unit }} = 'sqft' and {{ text }} ~ '^[0-9.,\s]*$' then 0.09290304
+    when {{ text }} like '%ft%' and {{ text }} ~ '{{ imperial }}\s*$' then 0.09290304
     else 1
 end
 {%- endmacro %}

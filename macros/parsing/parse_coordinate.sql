@@ -1,7 +1,7 @@
 {#- '53.3789332' -> 53.3789332; anything but a plain decimal number within the limit is NULL. -#}
 {% macro parse_coordinate(text, limit) -%}
 case
-    when btrim({{ text }}) ~ '^[+-]?\d{1,3}(\.\d{1,20})?$' and abs(btrim({{ text }})::double precision) <= {{ limit }}
-        then btrim({{ text }})::double precision
+    when {{ text }} ~ '^ *[+-]?[0-9]{1,3}(\.[0-9]{1,20})? *$' and abs({{ text }}::double precision) <= {{ limit }}
+        then {{ text }}::double precision
 end
 {%- endmacro %}

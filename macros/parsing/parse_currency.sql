@@ -5,7 +5,7 @@
 {% macro parse_currency(currency_text, price_text) -%}
 case
     when btrim({{ currency_text }}) ~ '^[A-Za-z]{3}$' then upper(btrim({{ currency_text }}))
-    when {{ price_text }} ~ '^[\d.,\s+-]*$' and {{ currency_text }} is null then null
+    when {{ price_text }} ~ '^[0-9.,\s+-]*$' and {{ currency_text }} is null then null
     when concat({{ currency_text }}, {{ price_text }}) like '%€%' then 'EUR'
     when concat({{ currency_text }}, {{ price_text }}) like '%£%' then 'GBP'
     when concat({{ currency_text }}, {{ price_text }}) like '%zł%' then 'PLN'

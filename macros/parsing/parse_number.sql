@@ -8,24 +8,24 @@
 {% macro parse_number(text, number_format, affixes=none, plain_decimals=12) -%}
 case
     when {{ text }} is null then null
-    when ({{ number_format }} is distinct from '1.234,56') and {{ text }} ~ '^[+-]?\d{1,18}(\.\d{1,{{ plain_decimals }}})?$'
+    when ({{ number_format }} is distinct from '1.234,56') and {{ text }} ~ '^[+-]?[0-9]{1,18}(\.[0-9]{1,{{ plain_decimals }}})?$'
         then {{ text }}::numeric
     else (
         select
             case
-                when compact !~ '^[+-]?\d[\d.,]{0,40}$' then null
+                when compact !~ '^[+-]?[0-9][0-9.,]{0,40}$' then null
                 when
                     {{ number_format }} = '1,234.56'
-                    and compact ~ '^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$'
+                    and compact ~ '^[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?$'
                     then replace(compact, ',', '')::numeric
                 when
                     {{ number_format }} = '1.234,56'
-                    and compact ~ '^[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?$'
+                    and compact ~ '^[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]+)?$'
                     then replace(replace(compact, '.', ''), ',', '.')::numeric
-                when compact ~ '^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$' then replace(compact, ',', '')::numeric
-                when compact ~ '^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$'
+                when compact ~ '^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$' then replace(compact, ',', '')::numeric
+                when compact ~ '^[+-]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?$'
                     then replace(replace(compact, '.', ''), ',', '.')::numeric
-                when compact ~ '^[+-]?\d+([.,]\d+)?$' then replace(compact, ',', '.')::numeric
+                when compact ~ '^[+-]?[0-9]+([.,][0-9]+)?$' then replace(compact, ',', '.')::numeric
             end
         from (
             select

@@ -5,12 +5,12 @@
 {% macro parse_timestamp(text, time_zone) -%}
 case
     when
-        btrim({{ text }}) ~ '^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-4]):?[0-5]\d)?)?$'
+        btrim({{ text }}) ~ '^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?$'
         then (
             select
                 case
                     when day > extract(day from make_date(year, month, 1) + interval '1 month - 1 day') then null
-                    when moment ~ '(Z|[+-]\d\d:?\d\d)$' and moment like '%:%' then moment::timestamptz
+                    when moment ~ '(Z|[+-][0-9][0-9]:?[0-9][0-9])$' and moment like '%:%' then moment::timestamptz
                     else moment::timestamp at time zone {{ time_zone }}
                 end
             from (

@@ -1,4 +1,4 @@
-{{ config(post_hook="analyze {{ this }}") }}
+{{ config(post_hook="analyze {{ this }} (session_id, property_id)") }}
 
 with
 

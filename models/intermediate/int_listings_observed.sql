@@ -1,11 +1,12 @@
 {{ config(
-    post_hook="analyze {{ this }}",
+    post_hook="analyze {{ this }} (session_id, property_id)",
     indexes=[{'columns': ['property_id', 'session_id'], 'unique': true}],
 ) }}
 
 with
 
-scraped as (
+-- Read once for the choice of rows, which needs no values, and once for the rows chosen.
+scraped as not materialized (
 
     select * from {{ ref('stg_scraped_listings') }}
 
@@ -50,15 +51,6 @@ merged as (
             select jsonb_object_keys(coalesce(cards.attributes, '{}') || spoken.attributes)
         ) as observed_attributes,
         case
-            when cards.row_no is null then spoken.observed_fields
-            else
-                array(
-                    select distinct field_name
-                    from unnest(spoken.observed_fields || cards.observed_fields) as carried (field_name)
-                    order by field_name
-                )
-        end as carried_fields,
-        case
             when cards.row_no is null then spoken.unreadable_fields
             else
                 array(
@@ -67,6 +59,16 @@ merged as (
                     order by field_name
                 )
         end as unreadable_fields,
+        case
+            when cards.row_no is null and spoken.unreadable_fields = '{}' then spoken.observed_fields
+            else
+                array(
+                    select distinct field_name
+                    from unnest(spoken.observed_fields || cards.observed_fields) as carried (field_name)
+                    where field_name <> all(spoken.unreadable_fields || cards.unreadable_fields)
+                    order by field_name
+                )
+        end as observed_fields,
         chosen_rows.observation_count,
         chosen_rows.observed_at
     from chosen_rows
@@ -80,20 +82,11 @@ merged as (
             chosen_rows.session_id = cards.session_id
             and chosen_rows.property_id = cards.property_id
             and chosen_rows.card_row_no = cards.row_no
+            and cards.observation_kind = 'card'
 
 )
 
 select
     merged.*,
-    case
-        when merged.unreadable_fields = '{}' then merged.carried_fields
-        else
-            array(
-                select carried.field_name
-                from unnest(merged.carried_fields) as carried (field_name)
-                where carried.field_name <> all(merged.unreadable_fields)
-                order by carried.field_name
-            )
-    end as observed_fields,
     {{ listing_hash('merged') }} as row_hash
 from merged

@@ -23,13 +23,14 @@ combinations as (
 
     select
         session_id,
-        carried_fields,
+        observed_fields,
+        unreadable_fields,
         {%- for field in listing_fields() %}
         count({{ field }}) as {{ field }},
         {%- endfor %}
         count(*) as listing_count
     from listings
-    group by session_id, carried_fields
+    group by session_id, observed_fields, unreadable_fields
 
 ),
 
@@ -57,7 +58,7 @@ fields as (
             ('{{ field }}', combinations.{{ field }}){{ ',' if not loop.last }}
             {%- endfor %}
         ) as field_count (field_name, filled_count)
-    where field_count.field_name = any(combinations.carried_fields)
+    where field_count.field_name = any(combinations.observed_fields || combinations.unreadable_fields)
     group by combinations.session_id, field_count.field_name
 
 ),

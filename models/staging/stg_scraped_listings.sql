@@ -1,4 +1,5 @@
 -- Reading a number or an area needs the settings of its source, hence the one join that staging has.
+-- `offset 0` keeps each text from being read again wherever its value is used.
 with
 
 scraped as (
@@ -24,52 +25,11 @@ parsed as (
         scraped.source,
         sessions.scope,
         scraped.observation_kind,
-        {{ parse_url('scraped.url_text') }} as url,
-        {{ parse_text('scraped.title_text') }} as title,
-        {{ parse_text('scraped.description_text') }} as description,
-        {{ parse_text('scraped.property_type_text') }} as property_type,
-        {{ parse_text('scraped.offer_type_text') }} as offer_type,
-        {{ parse_currency('scraped.currency_text', 'scraped.price_text') }} as stated_currency,
-        {{ assume_currency('sessions.currency', 'scraped.currency_text', 'scraped.price_text') }} as assumed_currency,
-        {{ parse_text('scraped.price_period_text') }} as price_period,
-        {{ parse_text('scraped.street_address_text') }} as street_address,
-        {{ parse_text('scraped.city_text') }} as city,
-        {{ parse_text('scraped.region_text') }} as region,
-        {{ parse_text('scraped.postal_code_text') }} as postal_code,
-        coalesce({{ parse_text('scraped.country_text') }}, sessions.country) as country,
-        {{ parse_text('scraped.ownership_text') }} as ownership,
-        {{ parse_text('scraped.building_material_text') }} as building_material,
-        {{ parse_text('scraped.condition_text') }} as condition,
-        {{ parse_list('scraped.amenities_text', parse_text('entry'), is_set=true) }} as amenities,
-        {{ parse_list('scraped.images_text', parse_url('entry')) }} as images,
-        {{ parse_text('scraped.agent_name_text') }} as agent_name,
-        {{ parse_text('scraped.agent_phone_text') }} as agent_phone,
-        {{ parse_text('scraped.agent_email_text') }} as agent_email,
-        {{ parse_attributes('scraped.attributes') }} as attributes,
         scraped.observed_fields as landed_fields,
 
         scraped.row_no,
-        {{ parse_price('scraped.price_text', 'sessions.number_format') }} as price,
-        {{ parse_area('scraped.area_m2_text', 'sessions.number_format', 'sessions.area_unit') }} as area_m2,
-        {{ parse_area('scraped.land_area_m2_text', 'sessions.number_format', 'sessions.area_unit') }}
-            as land_area_m2,
-        {{ parse_number('scraped.rooms_text', 'sessions.number_format') }} as rooms,
-        {{ parse_number('scraped.bedrooms_text', 'sessions.number_format') }} as bedrooms,
-        {{ parse_number('scraped.bathrooms_text', 'sessions.number_format') }} as bathrooms,
-        {{ parse_integer('scraped.floor_text', 'sessions.number_format') }} as floor,
-        {{ parse_integer('scraped.floor_count_text', 'sessions.number_format') }} as floor_count,
-        {{ parse_integer('scraped.year_built_text', 'sessions.number_format') }} as year_built,
-        {{ parse_coordinate('scraped.latitude_text', 90) }} as latitude,
-        {{ parse_coordinate('scraped.longitude_text', 180) }} as longitude,
-
-        {{ parse_boolean('scraped.has_parking_text') }} as has_parking,
-        {{ parse_boolean('scraped.has_balcony_text') }} as has_balcony,
-        {{ parse_boolean('scraped.has_elevator_text') }} as has_elevator,
-        {{ parse_boolean('scraped.has_security_text') }} as has_security,
-        {{ parse_boolean('scraped.has_storage_room_text') }} as has_storage_room,
 
         scraped.observed_at,
-        {{ parse_timestamp('scraped.listed_at_text', 'sessions.time_zone') }} as listed_at,
 
         scraped.price_text,
         scraped.area_m2_text,
@@ -87,9 +47,58 @@ parsed as (
         scraped.has_elevator_text,
         scraped.has_security_text,
         scraped.has_storage_room_text,
-        scraped.listed_at_text
+        scraped.listed_at_text,
+
+        typed.*
     from scraped
     inner join sessions on scraped.session_id = sessions.session_id
+    cross join
+        lateral (
+            select
+                {{ parse_url('scraped.url_text') }} as url,
+                {{ parse_text('scraped.title_text') }} as title,
+                {{ parse_text('scraped.description_text') }} as description,
+                {{ parse_text('scraped.property_type_text') }} as property_type,
+                {{ parse_text('scraped.offer_type_text') }} as offer_type,
+                {{ parse_currency('scraped.currency_text', 'scraped.price_text') }} as stated_currency,
+                {{ assume_currency('sessions.currency', 'scraped.currency_text', 'scraped.price_text') }}
+                    as assumed_currency,
+                {{ parse_text('scraped.price_period_text') }} as price_period,
+                {{ parse_text('scraped.street_address_text') }} as street_address,
+                {{ parse_text('scraped.city_text') }} as city,
+                {{ parse_text('scraped.region_text') }} as region,
+                {{ parse_text('scraped.postal_code_text') }} as postal_code,
+                coalesce({{ parse_text('scraped.country_text') }}, sessions.country) as country,
+                {{ parse_text('scraped.ownership_text') }} as ownership,
+                {{ parse_text('scraped.building_material_text') }} as building_material,
+                {{ parse_text('scraped.condition_text') }} as condition,
+                {{ parse_list('scraped.amenities_text', parse_text('entry'), is_set=true) }} as amenities,
+                {{ parse_list('scraped.images_text', parse_url('entry')) }} as images,
+                {{ parse_text('scraped.agent_name_text') }} as agent_name,
+                {{ parse_text('scraped.agent_phone_text') }} as agent_phone,
+                {{ parse_text('scraped.agent_email_text') }} as agent_email,
+                {{ parse_attributes('scraped.attributes') }} as attributes,
+                {{ parse_price('scraped.price_text', 'sessions.number_format') }} as price,
+                {{ parse_area('scraped.area_m2_text', 'sessions.number_format', 'sessions.area_unit') }} as area_m2,
+                {{ parse_area('scraped.land_area_m2_text', 'sessions.number_format', 'sessions.area_unit') }}
+                    as land_area_m2,
+                {{ parse_number('scraped.rooms_text', 'sessions.number_format') }} as rooms,
+                {{ parse_number('scraped.bedrooms_text', 'sessions.number_format') }} as bedrooms,
+                {{ parse_number('scraped.bathrooms_text', 'sessions.number_format') }} as bathrooms,
+                {{ parse_integer('scraped.floor_text', 'sessions.number_format') }} as floor,
+                {{ parse_integer('scraped.floor_count_text', 'sessions.number_format') }} as floor_count,
+                {{ parse_integer('scraped.year_built_text', 'sessions.number_format') }} as year_built,
+                {{ parse_coordinate('scraped.latitude_text', 90) }} as latitude,
+                {{ parse_coordinate('scraped.longitude_text', 180) }} as longitude,
+                {{ parse_boolean('scraped.has_parking_text') }} as has_parking,
+                {{ parse_boolean('scraped.has_balcony_text') }} as has_balcony,
+                {{ parse_boolean('scraped.has_elevator_text') }} as has_elevator,
+                {{ parse_boolean('scraped.has_security_text') }} as has_security,
+                {{ parse_boolean('scraped.has_storage_room_text') }} as has_storage_room,
+                {{ parse_timestamp('scraped.listed_at_text', 'sessions.time_zone') }} as listed_at
+            from (values (true)) as each_row (is_read_once)
+            offset 0 -- noqa: AM09
+        ) as typed
 
 )
 
