@@ -92,7 +92,10 @@ def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="property-manager", prog_name="property-manager")
 def main() -> None:
-    """Turn repeated scrapes of property portals into one live table and a history of every change."""
+    """Turn repeated scrapes of property portals into one live table and a history of every change.
+
+    Example: property-manager demo
+    """
 
 
 @main.command(name="import", cls=SpreadCommand)
@@ -352,6 +355,7 @@ def demo(days: int, adverts: int, seed: int) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("target/docs"),
     show_default=True,
+    help="Folder for the page.",
 )
 @operation
 def docs(output: Path) -> None:
@@ -383,7 +387,10 @@ def dbt(arguments: Sequence[str]) -> None:
 
 @main.group()
 def db() -> None:
-    """Start, stop and inspect the database."""
+    """Start, stop and inspect the database.
+
+    Example: property-manager db status
+    """
 
 
 @db.command()
