@@ -161,9 +161,7 @@ def import_files(
     `on_progress` receives the file name and the rows read so far. Raises ImportFileError or MappingError; files
     landed before the failing one stay landed.
     """
-    for file in files:
-        if not file.is_file():
-            raise UsageError(f"there is no file {file}")
+    require_files(files)
     ensure_source(connection, options.source)
     results: list[ImportResult] = []
     for file in files:
@@ -171,6 +169,13 @@ def import_files(
             results += _import_file(connection, file, options, on_progress)
     refresh_statistics(connection)
     return results
+
+
+def require_files(files: Sequence[Path]) -> None:
+    """Raise UsageError for the first path that is no file."""
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"there is no file {file}", "Check the path; several files are separated by spaces.")
 
 
 def _import_file(

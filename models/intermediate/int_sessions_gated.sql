@@ -101,6 +101,11 @@ doubted as (
         nullif(
             concat_ws(
                 '; ',
+                -- A listing may stand in a row that could not be read: it is not absent.
+                case
+                    when rows_rejected > 0
+                        then format('%s of %s rows could not be landed', rows_rejected, rows_landed + rows_rejected)
+                end,
                 case
                     when page_coverage < min_coverage
                         then format('%s of %s pages were read', pages_done, pages_planned)

@@ -226,3 +226,57 @@ def test_json_reports_have_the_documented_shape(command: Command, tmp_path: Path
     documented += "reactivated missing removed unchanged held rejected removal_suppressed_reason"
     assert set(documented.split()) <= set(session)
     assert json.loads(synced.stdout)["syncs"][0]["status"] == "complete"
+
+
+def test_a_row_that_cannot_be_landed_is_no_absence(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text("id,title,price\na,A,100\nb,B,200\nc,C,300\n")
+    second.write_text("id,title,price\na,A,100\nb,B, with comma,200\nc,C,300\n,,\n")
+    limits = ("--set", "removal_after_sessions=1", "max_removal_share=null", "min_volume_ratio=null")
+    command.ok("import", first, "--source", "feed", "--complete", *limits, *MAP)
+    result = command.ok("import", second, "--source", "feed", "--complete", *MAP, "--json").json
+
+    (counts,) = result["syncs"][0]["sessions"]
+    assert (result["rows_read"], result["rows_rejected"]) == (3, 1), "a row without any value is no row"
+    assert (counts["removed"], counts["missing"]) == (0, 0)
+    assert counts["removal_suppressed_reason"] == "1 of 3 rows could not be landed"
+    assert connection.execute("select count(*) from properties_live where listing_status = 'active'").fetchone() == (3,)
+
+
+def test_a_row_without_a_value_to_split_by_makes_no_session(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    file = tmp_path / "days.csv"
+    file.write_text("id,title,price,day\na,A,1,2024-05-01\nb,B,1,\na,A,2,2024-05-02\nb,B\n")
+    result = command.ok("import", file, "--source", "feed", "--split-by", "day", *MAP, "--no-sync", "--json").json
+
+    assert [session["split_value"] for session in result["sessions"]] == ["2024-05-01", "2024-05-02"]
+    rejects = connection.execute("select session_id, reason_code from landing_rejects order by reason_code").fetchall()
+    first, second = (session["session_id"] for session in result["sessions"])
+    assert [(str(session), code) for session, code in rejects] == [
+        (first, "no_split_value"),
+        (second, "wrong_column_count"),
+    ]
+
+
+def test_what_was_landed_is_told_also_when_it_cannot_be_synced(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    file = tmp_path / "feed.csv"
+    file.write_text("id,title,price\na,Flat,1\n")
+    connection.execute("select pg_advisory_lock(20557, hashtext('public'))")
+    for_programs = command.run("import", file, "--source", "feed", *MAP, "--json")
+    for_people = command.run("import", file, "--source", "feed", *MAP)
+    connection.execute("select pg_advisory_unlock_all()")
+
+    assert for_programs.code == for_people.code == 75
+    assert for_programs.json["error"]["code"] == "busy"
+    assert "property-manager sync-pending" in for_programs.json["error"]["hint"]
+    (session_id,) = for_programs.json["session_ids"]
+    assert "feed.csv" in for_people.stdout
+    assert "another command is syncing" in for_people.stderr
+    (synced, again) = command.ok("sync-pending", "--json").json["syncs"]
+    assert synced["sessions"][0]["session_id"] == session_id
+    assert again["sessions"][0]["unchanged"] == 1
