@@ -22,8 +22,8 @@ from loaders.database import connect
 from loaders.errors import PropertyManagerError
 from loaders.frontier import Frontier, Progress, Settlement, UnreadPages, requests_per_second, take_session
 from loaders.http import TOTAL_SECONDS, HttpClient
-from loaders.pages import Link, Reader, SelectorReader, StructuredReader
-from loaders.politeness import Politeness, RetryPolicy
+from loaders.pages import NOTHING_STATED, Link, Reader, SelectorReader, StructuredReader
+from loaders.politeness import ROBOTS_UNREADABLE, Politeness, RetryPolicy
 from loaders.sessions import Session, SessionMovedOnError, fail_session, finish_session, interrupt_session
 from loaders.source_files import choose_source
 from loaders.urls import start_url
@@ -208,6 +208,13 @@ def _finish(connection: psycopg.Connection, crawl: _Crawl, resumed: bool) -> Cra
 def _advice(trouble: UnreadPages) -> str:
     if trouble.page_class == "blocked":
         return "The portal refuses automated visits: ask it for access, or import its data as a file."
+    if trouble.state == "skipped" and ROBOTS_UNREADABLE in (trouble.error or ""):
+        return "Check the address and that the portal answers; then run the same command again, it goes on."
+    if NOTHING_STATED in (trouble.error or ""):
+        return (
+            "Describe the portal's pages in a source file, <name>.yml in $PROPERTY_CONFIG_DIR/sources, and scrape "
+            "with --source <name>; docs/adding-a-source.md shows how."
+        )
     if trouble.state == "skipped":
         return "Crawling it needs the portal's consent; an import of its data as a file does not."
     return "Open the address in a browser and check that it shows results, then run the same command again."

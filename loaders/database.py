@@ -40,7 +40,7 @@ def connect(url: str, *, application_name: str = "property-manager") -> psycopg.
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise DatabaseUnavailableError(
             f"cannot connect to the database: {str(error).strip()}",
-            "Check DATABASE_URL, or unset it to use the embedded server; `property-manager doctor` tells more.",
+            "Check DATABASE_URL, or unset it to use the embedded server.",
         ) from error
     if connection.info.server_version < MINIMUM_SERVER_VERSION:
         version = connection.info.server_version // 10000

@@ -23,6 +23,9 @@ from loaders.urls import absolute, belongs_to, is_same_site, page_key
 
 PageKind = Literal["list", "detail"]
 
+NOTHING_STATED = "publishes no structured data that can be read"
+"""In the reason why a page was not read: the generic reader found nothing, so the portal needs a source file."""
+
 _LIST_FIELDS = frozenset({"amenities", "images"})
 _BLOCKS = frozenset(
     (
@@ -441,7 +444,5 @@ def _nothing_stated(page: Page, what: str) -> PageReadError:
     broken = page.structured.broken
     detail = f"; {broken} JSON-LD blocks are not valid JSON" if broken else ""
     return PageReadError(
-        f"{page.url} publishes no structured data that can be read ({what}{detail})",
-        "Describe the portal's pages in a source file, <name>.yml in $PROPERTY_CONFIG_DIR/sources, and "
-        "scrape with --source <name>.",
+        f"{page.url} {NOTHING_STATED} ({what}{detail})",
     )

@@ -22,6 +22,9 @@ from loaders.urls import origin
 ROBOTS_BYTES = 500 * 1024
 MAX_RETRY_AFTER_SECONDS = 600.0
 
+ROBOTS_UNREADABLE = "cannot be read"
+"""In the reason why a page was skipped: robots.txt did not forbid it, it was out of reach."""
+
 _RETRYABLE = frozenset({408, 429})
 
 
@@ -165,7 +168,7 @@ class Politeness:
                 failure = error
             except FetchError as error:
                 failure = RobotsUnavailableError(
-                    f"{address} cannot be read ({error.message}), which means: fetch nothing",
+                    f"{address} {ROBOTS_UNREADABLE} ({error.message}), which means: fetch nothing",
                     "Check the address and your connection, then run the same command again.",
                 )
             if attempt < self._retry.tries:

@@ -55,8 +55,9 @@ def change_settings(connection: psycopg.Connection, source: str, settings: dict[
         try:
             connection.execute(statement, {"value": value, "value_again": value, "source": source})
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+            shown = "null" if value is None else repr(value)
             raise UsageError(
-                f"{value!r} is not a value of the setting {name}: {error.diag.message_primary}",
+                f"{shown} is not a value that the setting {name} can have",
                 "docs/operations.md lists the settings with their units.",
             ) from error
 

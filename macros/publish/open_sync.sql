@@ -5,6 +5,11 @@
 -#}
 {% macro open_sync() %}
     {%- if execute and flags.WHICH in ('build', 'run', 'test', 'seed', 'snapshot', 'retry') -%}
+        {%- if flags.EMPTY and 'model.property_manager.properties_live' in selected_resources -%}
+            {%- do exceptions.raise_compiler_error(
+                "--empty would sync sessions without their rows; leave it out."
+            ) -%}
+        {%- endif -%}
         {%- do _require_migrations() -%}
         {%- do create_published_relations() -%}
         {%- if 'model.property_manager.properties_live' in selected_resources -%}

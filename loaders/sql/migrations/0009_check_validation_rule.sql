@@ -11,6 +11,15 @@ declare
         'ownership', 'building_material', 'condition', 'has_parking', 'has_balcony', 'has_elevator', 'has_security',
         'has_storage_room', 'amenities', 'images', 'agent_name', 'agent_phone', 'agent_email', 'listed_at'
     ];
+    numeric_fields text [] := array[
+        'price', 'area_m2', 'land_area_m2', 'rooms', 'bedrooms', 'bathrooms', 'floor', 'floor_count', 'year_built',
+        'latitude', 'longitude', 'amenities', 'images'
+    ];
+    known_keys text [] := case new.rule_type
+        when 'range' then array['min', 'max'] when 'pattern' then array['pattern'] when 'enum' then array['values']
+        else array[]::text []
+    end;
+    unknown_key text;
     bound text;
 begin
     if new.field_name <> all (known_fields) and new.field_name !~ '^attributes\..+$' then
@@ -26,7 +35,18 @@ begin
         raise exception 'rule "%": rule_config must be a JSON object', new.rule_name
             using errcode = 'check_violation', hint = 'For example {"min": 1, "max": 100}.';
     end if;
+    select key into unknown_key from jsonb_object_keys(new.rule_config) as keys (key)
+    where key <> all (known_keys) order by key limit 1;
+    if unknown_key is not null then
+        raise exception 'rule "%": a % rule has no setting "%"', new.rule_name, new.rule_type, unknown_key
+            using errcode = 'check_violation',
+                hint = coalesce('It may have: ' || nullif(array_to_string(known_keys, ', '), '') || '.', 'Use {}.');
+    end if;
     if new.rule_type = 'range' then
+        if new.field_name <> all (numeric_fields) and new.field_name not like 'attributes.%' then
+            raise exception 'rule "%": "%" is no number, so it has no range', new.rule_name, new.field_name
+                using errcode = 'check_violation', hint = 'Numbers are: ' || array_to_string(numeric_fields, ', ') || '.';
+        end if;
         foreach bound in array array['min', 'max'] loop
             if new.rule_config ? bound and jsonb_typeof(new.rule_config -> bound) <> 'number' then
                 raise exception 'rule "%": "%" of a range must be a number', new.rule_name, bound

@@ -340,9 +340,10 @@ def test_a_portal_without_structured_data_is_an_error(database_url: str, connect
     set_rate(connection, "local_portal")
     with (
         Site({"/flats": (200, {}, "<h1>Flats</h1>")}) as site,
-        pytest.raises(CrawlFailedError, match="publishes no structured data"),
+        pytest.raises(CrawlFailedError, match="publishes no structured data") as caught,
     ):
         scrape(database_url, url=f"{site.url}/flats", ready_seconds=0.5)
+    assert "source file" in caught.value.hint
     assert connection.execute("select status from scrape_sessions").fetchall() == [("failed",)]
 
 

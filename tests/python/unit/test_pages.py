@@ -135,11 +135,10 @@ def test_an_ordinary_page_is_no_challenge(demo: Reader) -> None:
     assert not demo.is_challenge(Page(RESULTS, "<title>Flats</title><h1>12 flats near the humane society</h1>"))
 
 
-def test_without_structured_data_the_error_says_what_to_do() -> None:
+def test_without_structured_data_the_error_counts_broken_blocks() -> None:
     page = Page(RESULTS, '<script type="application/ld+json">{broken</script><p>hello</p>')
-    with pytest.raises(PageReadError, match=r"publishes no structured data .* 1 JSON-LD blocks") as caught:
+    with pytest.raises(PageReadError, match=r"publishes no structured data .* 1 JSON-LD blocks"):
         StructuredReader().read("list", page)
-    assert "source file" in caught.value.hint
 
 
 def test_text_of_keeps_blocks_apart_and_numbers_together() -> None:
