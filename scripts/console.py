@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,9 @@ from loaders.errors import PropertyManagerError
 
 _SHORT = len("2024-05-31 06:00")
 """Cells up to this length, such as ids, counts and times, are never broken into lines."""
+
+_NARROWEST_TEXT = 16
+_WIDEST = 1000
 
 output = Console(highlight=False, soft_wrap=False)
 messages = Console(stderr=True, highlight=False)
@@ -30,11 +34,16 @@ def print_json(document: Any) -> None:
 def print_error(error: PropertyManagerError, *, as_json: bool) -> None:
     """An error with its hint: as JSON on stdout for programs, in words on stderr for people."""
     if as_json:
-        print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+        print_json(error_as_json(error))
         return
     messages.print(Text.assemble(("error: ", "bold red"), error.message))
     if error.hint:
         messages.print(Text.assemble(("hint:  ", "bold"), error.hint))
+
+
+def error_as_json(error: PropertyManagerError) -> dict[str, Any]:
+    """The stable shape in which programs are told of a failure."""
+    return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
 
 
 def say(text: str) -> None:
@@ -49,10 +58,25 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     drawn = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=None)
     for i, (name, is_numeric) in enumerate(zip(columns, numeric, strict=True)):
         is_short = all(len(row[i].plain) <= _SHORT for row in cells)
-        drawn.add_column(name, justify="right" if is_numeric else "left", overflow="fold", no_wrap=is_short)
+        longest = max((len(row[i].plain) for row in cells), default=0)
+        drawn.add_column(
+            name,
+            justify="right" if is_numeric else "left",
+            overflow="fold",
+            no_wrap=is_short,
+            min_width=max(len(name), longest if is_short else _NARROWEST_TEXT),
+        )
     for row in cells:
         drawn.add_row(*row)
     return drawn
+
+
+def show(drawn: RenderableType) -> None:
+    """Print a table on stdout; where it is wider than the terminal its lines wrap, and nothing is cut off."""
+    needed = Measurement.get(output, output.options.update(width=_WIDEST), drawn).minimum
+    if isinstance(drawn, Table) and needed > output.width:
+        drawn.width = needed
+    output.print(drawn, crop=False)
 
 
 def facts(title: str, pairs: Iterable[tuple[str, Any]]) -> Group:

@@ -9,21 +9,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from loaders.database import connect
 from loaders.errors import UsageError
 from loaders.migrate import migrate
 from scripts import embedded_postgres
-from scripts.config import configured_database_url, load_dotenv, project_root
+from scripts.config import configured_database_url, project_root
 
 DEMO_DATABASE = "property_manager_demo"
+_READ_BY_DBT = ("PROPERTY_SCHEMA", "PROPERTY_DBT_THREADS", "PROPERTY_HOME")
 
 
 def database_url() -> str:
-    """The URL of the database without touching its schema; starts the embedded server when none is configured."""
-    load_dotenv()
-    return configured_database_url() or embedded_postgres.start().url
+    """The URL of the database without touching its schema; starts the embedded server when that is the one meant."""
+    configured = configured_database_url()
+    if configured is not None and not _is_embedded(configured):
+        return configured
+    started = embedded_postgres.start().url
+    return configured or started
 
 
 def ready_database() -> str:
@@ -53,6 +59,7 @@ def shell_environment(url: str) -> str:
     """Lines for `eval` that prepare a shell for commands and plain dbt against a database."""
     exports = {
         "DATABASE_URL": url,
+        **{name: os.environ[name] for name in _READ_BY_DBT if name in os.environ},
         "DBT_PROJECT_DIR": str(project_root()),
         "DBT_PROFILES_DIR": str(project_root()),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -62,12 +69,21 @@ def shell_environment(url: str) -> str:
 
 def refuse_with_configured_database() -> None:
     """Raise UsageError when DATABASE_URL names another server than the embedded one."""
-    load_dotenv()
-    if configured_database_url():
+    configured = configured_database_url()
+    if configured is not None and not _is_embedded(configured):
         raise UsageError(
-            "DATABASE_URL is set, so commands do not use the embedded server",
-            "Unset it to use the embedded server.",
+            "DATABASE_URL names another server, so commands do not use the embedded one",
+            "Unset it, here or in .env, to use the embedded server.",
         )
+
+
+def _is_embedded(url: str) -> bool:
+    """Whether a URL leads to this clone's embedded server, as in a shell that `db env` prepared."""
+    try:
+        host = conninfo_to_dict(url).get("host")
+    except psycopg.ProgrammingError:
+        return False
+    return host == conninfo_to_dict(embedded_postgres.url())["host"]
 
 
 def run_psql(arguments: Sequence[str]) -> int:

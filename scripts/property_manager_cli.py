@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import functools
+import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -49,11 +50,17 @@ def operation(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
+        from scripts.config import load_dotenv
         from scripts.console import print_error
         from scripts.logs import log_file, start_logging
 
         as_json = bool(kwargs.get("as_json"))
-        logger = start_logging()
+        try:
+            load_dotenv()
+            logger = start_logging()
+        except PropertyManagerError as error:
+            print_error(error, as_json=as_json)
+            sys.exit(error.exit_code)
         try:
             logger.info("%s started", command.__name__)
             result = command(*args, **kwargs)
@@ -133,7 +140,7 @@ def import_(
     Example: property-manager import flats.csv --source my_feed --complete --map source_listing_id=id price=PRICE
     """
     from loaders.database import connect
-    from loaders.importer import ImportOptions, import_files
+    from loaders.importer import ImportOptions, import_files, require_files
     from loaders.sessions import ensure_source
     from loaders.settings import change_settings, parse_settings
     from scripts.console import say
@@ -151,6 +158,7 @@ def import_(
         is_complete=is_complete,
     )
     settings = parse_settings(assignments)
+    require_files(files)
     url = ready_database()
     if not is_complete:
         say("Importing as partial: nothing is removed by absence. Use --complete if a session is the whole scope.")
@@ -159,9 +167,9 @@ def import_(
         change_settings(connection, options.source, settings)
         with import_progress() as on_progress:
             imports = import_files(connection, files, options, on_progress)
-    reports = [] if no_sync else _sync(url, source=options.source, wait=wait)
-    print_imports(imports, reports, as_json=as_json)
-    _exit_for_gate(reports)
+    synced = _Synced([]) if no_sync else _sync_landed(url, source=options.source, wait=wait)
+    print_imports(imports, synced.reports, synced.error, as_json=as_json)
+    _exit_for(synced)
 
 
 @main.command(cls=SpreadCommand)
@@ -206,9 +214,9 @@ def scrape(
         max_pages=max_pages,
         assignments=assignments,
     )
-    reports = [] if no_sync else _sync(database, source=result.source, wait=wait)
-    print_scrape(result, reports, as_json=as_json)
-    _exit_for_gate(reports)
+    synced = _Synced([]) if no_sync else _sync_landed(database, source=result.source, wait=wait)
+    print_scrape(result, synced.reports, synced.error, as_json=as_json)
+    _exit_for(synced)
 
 
 @main.command()
@@ -252,10 +260,16 @@ def sync_pending(source: str | None, wait: bool, as_json: bool) -> None:
 
     Example: property-manager sync-pending
     """
+    from loaders.database import connect
     from scripts.database import ready_database
+    from scripts.sync import require_source
     from scripts.views import print_syncs
 
-    reports = _sync(ready_database(), source=source, wait=wait)
+    url = ready_database()
+    if source is not None:
+        with connect(url) as connection:
+            require_source(connection, source)
+    reports = _sync(url, source=source, wait=wait)
     print_syncs(reports, as_json=as_json)
     _exit_for_gate(reports)
 
@@ -367,7 +381,7 @@ def docs(output: Path) -> None:
     from scripts.database import ready_database
     from scripts.dbt_runner import DbtProject
 
-    page = DbtProject(ready_database()).generate_docs(output)
+    page = DbtProject(ready_database()).generate_docs(output.resolve())
     out.print(f"The documentation is in {page}")
 
 
@@ -501,6 +515,40 @@ def _sync(url: str, *, wait: bool, **options: Any) -> list[Any]:
 
     with sync_progress() as on_report:
         return run(url, wait=wait, on_report=on_report, **options)
+
+
+class _Synced(NamedTuple):
+    """What was synced, and what ended it early."""
+
+    reports: list[Any]
+    error: PropertyManagerError | None = None
+
+
+def _sync_landed(url: str, *, source: str, wait: bool) -> _Synced:
+    """Sync what this command has landed; a failure is returned, so that what landed is reported all the same."""
+    from scripts.progress import sync_progress
+    from scripts.sync import sync_pending as run
+
+    reports: list[Any] = []
+    try:
+        with sync_progress() as tell:
+
+            def on_report(report: Any) -> None:
+                reports.append(report)
+                tell(report)
+
+            run(url, source=source, wait=wait, on_report=on_report)
+    except PropertyManagerError as error:
+        logging.getLogger("property_manager").exception("landed, but not synced: %s", error.message)
+        error.hint = f"What was landed waits, do not land it again: `property-manager sync-pending`. {error.hint}"
+        return _Synced(reports, error)
+    return _Synced(reports)
+
+
+def _exit_for(synced: _Synced) -> None:
+    if synced.error is not None:
+        sys.exit(synced.error.exit_code)
+    _exit_for_gate(synced.reports)
 
 
 def _exit_for_gate(reports: Sequence[Any]) -> None:

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from loaders.database import statements
+from loaders.urls import start_url
 
 _SQL = statements("status.sql", Path(__file__).parent / "sql")
 
@@ -36,6 +37,8 @@ def next_step(session: dict[str, Any]) -> str:
     match session["session_status"]:
         case "running" | "interrupted":
             command = ["property-manager", "scrape", "--url", session["target_url"], "--source", session["source"]]
+            if session["scope"] not in (session["target_url"], start_url(session["target_url"])):
+                command += ["--scope", session["scope"]]
             return f"{shlex.join(command)}    (takes it up where it stopped)"
         case "quarantined" | "failed":
             return f"property-manager session-details --session-id {prefix}"

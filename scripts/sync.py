@@ -128,6 +128,13 @@ def resolve_session(connection: psycopg.Connection, prefix: str) -> tuple[uuid.U
     return found[0]
 
 
+def require_source(connection: psycopg.Connection, source: str) -> None:
+    """Raise UsageError when nothing was ever landed under this name."""
+    known = [name for (name,) in connection.execute(_SQL["sources"])]
+    if source not in known:
+        raise UsageError(f"there is no source {source!r}", f"Known are: {', '.join(known) or 'none yet'}.")
+
+
 @contextmanager
 def _run_lock(connection: psycopg.Connection, wait: bool) -> Iterator[None]:
     if wait:

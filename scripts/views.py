@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from scripts.console import facts, output, print_json, short_id, table
+from scripts.console import error_as_json, facts, output, print_error, print_json, short_id, show, table
 
 if TYPE_CHECKING:
     from loaders.crawl import CrawlResult
+    from loaders.errors import PropertyManagerError
     from loaders.importer import ImportResult
     from scripts.doctor import Check
     from scripts.embedded_postgres import ServerStatus
@@ -44,8 +45,14 @@ def print_syncs(reports: Sequence[SyncReport], *, as_json: bool) -> None:
         output.print("Nothing was pending.")
 
 
-def print_imports(imports: Sequence[ImportResult], reports: Sequence[SyncReport], *, as_json: bool) -> None:
-    """What landed of each file, then what was synced."""
+def print_imports(
+    imports: Sequence[ImportResult],
+    reports: Sequence[SyncReport],
+    error: PropertyManagerError | None = None,
+    *,
+    as_json: bool,
+) -> None:
+    """What landed of each file, then what was synced, and what ended that early."""
     if as_json:
         totals = {
             name: sum(getattr(result, name) for result in imports)
@@ -56,7 +63,7 @@ def print_imports(imports: Sequence[ImportResult], reports: Sequence[SyncReport]
                 "session_ids": [result.session_id for result in imports],
                 **totals,
                 "sessions": [asdict(result) for result in imports],
-                **_syncs(reports),
+                **_syncs(reports, error),
             }
         )
         return
@@ -65,21 +72,27 @@ def print_imports(imports: Sequence[ImportResult], reports: Sequence[SyncReport]
         (short_id(r.session_id), r.file, r.split_value, r.rows_read, r.rows_rejected, r.duplicates_collapsed)
         for r in imports
     ]
-    output.print(table("Landed", columns, rows))
+    show(table("Landed", columns, rows))
     for result in imports:
         if result.rows_rejected:
             command = f"property-manager session-details --session-id {short_id(result.session_id)}"
-            output.print(Text(f"{result.rows_rejected} rows could not be landed; why: {command}", "yellow"))
-    if reports:
-        _print_reports(reports)
+            rows = "1 row" if result.rows_rejected == 1 else f"{result.rows_rejected} rows"
+            output.print(Text(f"{rows} could not be landed; why: {command}", "yellow"))
+    _print_reports(reports, error)
 
 
-def print_scrape(result: CrawlResult, reports: Sequence[SyncReport], *, as_json: bool) -> None:
-    """What the crawl read and landed, then what was synced."""
+def print_scrape(
+    result: CrawlResult,
+    reports: Sequence[SyncReport],
+    error: PropertyManagerError | None = None,
+    *,
+    as_json: bool,
+) -> None:
+    """What the crawl read and landed, then what was synced, and what ended that early."""
     if as_json:
-        print_json({"session": asdict(result), **_syncs(reports)})
+        print_json({"session": asdict(result), **_syncs(reports, error)})
         return
-    output.print(
+    show(
         table(
             "Scraped",
             ("session", "source", "pages", "by HTTP", "by browser", "failed", "blocked", "rows", "complete"),
@@ -94,8 +107,7 @@ def print_scrape(result: CrawlResult, reports: Sequence[SyncReport], *, as_json:
     )
     if result.incomplete_reason:
         output.print(Text(f"Partial: {result.incomplete_reason}", "yellow"))
-    if reports:
-        _print_reports(reports)
+    _print_reports(reports, error)
 
 
 def print_status(status: dict[str, Any], *, as_json: bool) -> None:
@@ -115,7 +127,7 @@ def print_status(status: dict[str, Any], *, as_json: bool) -> None:
         "last_good_session_at",
         "last_sync_at",
     )
-    output.print(table("Sources", columns, [[row[key] for key in keys] for row in status["sources"]]))
+    show(table("Sources", columns, [[row[key] for key in keys] for row in status["sources"]]))
     if status["attention"]:
         output.print()
         output.print(Text("Worth a look", "bold"))
@@ -129,7 +141,7 @@ def print_status(status: dict[str, Any], *, as_json: bool) -> None:
     columns = ("sync", "status", "started", "observed", "created", "updated", "removed", "error")
     keys = ("status", "started_at", "observed", "created", "updated", "removed", "error")
     rows = [(short_id(row["sync_id"]), *(row[key] for key in keys)) for row in status["syncs"]]
-    output.print(table("Recent syncs", columns, rows))
+    show(table("Recent syncs", columns, rows))
 
 
 def print_sessions(sessions: Sequence[dict[str, Any]], *, as_json: bool) -> None:
@@ -140,27 +152,19 @@ def print_sessions(sessions: Sequence[dict[str, Any]], *, as_json: bool) -> None
     if not sessions:
         output.print("There are no sessions yet.")
         return
-    columns = (
-        "session",
-        "source",
-        "scope",
-        "kind",
-        "status",
-        "observed at",
-        "complete",
-        "rows",
-        "rejected",
-        "note",
-    )
-    keys = ("source", "scope", "session_kind", "status", "observed_at")
+    columns = ("session", "source", "kind", "status", "observed at", "complete", "rows", "rejected")
+    keys = ("source", "session_kind", "status", "observed_at")
     rows = [
         (
             *(short_id(row["session_id"]), *(row[key] for key in keys)),
-            *("yes" if row["is_complete"] else "no", row["rows_landed"], row["rows_rejected"], row["reason"]),
+            *("yes" if row["is_complete"] else "no", row["rows_landed"], row["rows_rejected"]),
         )
         for row in sessions
     ]
-    output.print(table("", columns, rows))
+    show(table("", columns, rows))
+    for row in sessions:
+        if row["reason"]:
+            output.print(Text(f"{short_id(row['session_id'])} {row['source']}/{row['scope']}: {row['reason']}", "dim"))
 
 
 def print_session(details: dict[str, Any], *, as_json: bool) -> None:
@@ -169,7 +173,7 @@ def print_session(details: dict[str, Any], *, as_json: bool) -> None:
         print_json(details)
         return
     told = details["session"].items()
-    output.print(facts("Session", [(name.replace("_", " "), value) for name, value in told if name != "verdict"]))
+    show(facts("Session", [(name.replace("_", " "), value) for name, value in told if name != "verdict"]))
     if details["syncs"]:
         keys = (
             "status",
@@ -183,14 +187,14 @@ def print_session(details: dict[str, Any], *, as_json: bool) -> None:
         )
         keys += ("removed", "unchanged", "rejected")
         rows = [(short_id(row["sync_id"]), *(row[key] for key in keys)) for row in details["syncs"]]
-        output.print(table("Syncs", ("sync", *(key.replace("_", " ") for key in keys)), rows))
+        show(table("Syncs", ("sync", *(key.replace("_", " ") for key in keys)), rows))
     if details["pages"]:
         keys = ("page_kind", "state", "page_class", "fetched_via", "pages")
         rows = [[row[key] for key in keys] for row in details["pages"]]
-        output.print(table("Pages", ("kind", "state", "class", "via", "pages"), rows))
+        show(table("Pages", ("kind", "state", "class", "via", "pages"), rows))
     if details["rejects"]:
         rows = [[row[key] for key in ("reason_code", "rows", "example")] for row in details["rejects"]]
-        output.print(table("Rows that could not be landed", ("reason", "rows", "for example"), rows))
+        show(table("Rows that could not be landed", ("reason", "rows", "for example"), rows))
 
 
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
@@ -212,19 +216,23 @@ def print_server(status: ServerStatus, *, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    output.print(facts("", [(name.replace("_", " "), value) for name, value in told.items()]))
+    show(facts("", [(name.replace("_", " "), value) for name, value in told.items()]))
 
 
-def _syncs(reports: Sequence[SyncReport]) -> dict[str, Any]:
-    return {"syncs": [report.as_json() for report in reports]}
+def _syncs(reports: Sequence[SyncReport], error: PropertyManagerError | None = None) -> dict[str, Any]:
+    syncs = {"syncs": [report.as_json() for report in reports]}
+    return syncs if error is None else {**syncs, **error_as_json(error)}
 
 
-def _print_reports(reports: Sequence[SyncReport]) -> None:
+def _print_reports(reports: Sequence[SyncReport], error: PropertyManagerError | None = None) -> None:
     sessions = [session for report in reports for session in report.sessions]
-    output.print(_synced(sessions))
+    if sessions:
+        show(_synced(sessions))
     for session in sessions:
         if session.removal_suppressed_reason:
             output.print(_suppression(session))
+    if error is not None:
+        print_error(error, as_json=False)
 
 
 def _synced(sessions: Sequence[SessionCounts]) -> Table:

@@ -24,7 +24,7 @@ order by sources.source;
 select source, listing_status, count(*) as listings from properties_live group by source, listing_status;
 
 -- name: attention
--- Sessions that did not end well, newest first.
+-- Sessions that did not end well, newest first; of those that removed nothing only the latest of its scope.
 select
     sessions.session_id, sessions.source, sessions.scope, sessions.status as session_status, sessions.observed_at,
     sessions.heartbeat_at, sessions.target_url,
@@ -36,7 +36,18 @@ from scrape_sessions as sessions
 where
     sessions.status in ('interrupted', 'failed', 'quarantined')
     or (sessions.status = 'running' and not is_crawl_alive(sessions.session_id))
-    or (sessions.verdict_reason is not null and sessions.status in ('published', 'complete'))
+    or (
+        sessions.verdict_reason is not null
+        and sessions.status in ('published', 'complete')
+        and not exists (
+            select 1 from scrape_sessions as later
+            where
+                later.source = sessions.source
+                and later.scope = sessions.scope
+                and later.status in ('published', 'complete')
+                and (later.observed_at, later.session_id) > (sessions.observed_at, sessions.session_id)
+        )
+    )
 order by sessions.opened_at desc
 limit %(limit)s;
 

@@ -46,3 +46,7 @@ select session_id, source, status from scrape_sessions
 where session_id::text like %(prefix)s || '%%'
 order by session_id
 limit 2;
+
+-- name: sources
+-- The names of all sources.
+select source from sources order by source;

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from scripts import embedded_postgres
 from scripts.demo.market import Market
 from scripts.demo.portal import DemoPortal
 from tests.python.conftest import ROOT, Command
@@ -52,10 +53,15 @@ def test_sync_takes_older_sessions_of_the_source_first(command: Command, pending
     assert command.ok("sync-pending", "--json").json == {"syncs": []}
 
 
-def test_another_source_than_asked_for_stays_pending(command: Command, pending: list[str]) -> None:
-    assert command.ok("sync-pending", "--source", "other", "--json").json == {"syncs": []}
-    (source,) = command.ok("status", "--json").json["sources"]
-    assert source["pending_sessions"] == len(pending)
+@pytest.mark.slow
+def test_another_source_than_asked_for_stays_pending(command: Command, pending: list[str], tmp_path: Path) -> None:
+    unknown = command.run("sync-pending", "--source", "other")
+    assert (unknown.code, "there is no source 'other'" in unknown.stderr, "feed" in unknown.stderr) == (2, True, True)
+    command.ok("import", tmp_path / "1.csv", "--source", "other", "--complete", *MAPPING, "--no-sync")
+    synced = command.ok("sync-pending", "--source", "other", "--json").json["syncs"]
+    assert [session["source"] for sync in synced for session in sync["sessions"]] == ["other"]
+    sources = {source["source"]: source for source in command.ok("status", "--json").json["sources"]}
+    assert (sources["feed"]["pending_sessions"], sources["other"]["pending_sessions"]) == (len(pending), 0)
 
 
 def test_an_ambiguous_or_unfinished_session_is_not_synced(command: Command, connection: psycopg.Connection) -> None:
@@ -144,8 +150,22 @@ def test_db_commands(command: Command) -> None:
     )
     assert shell.stdout.splitlines()[-1:] == [command.database_url], shell.stderr
     refused = command.run("db", "start", **environment)
-    assert (refused.code, "DATABASE_URL is set" in refused.stderr) == (2, True)
+    assert (refused.code, "DATABASE_URL names another server" in refused.stderr) == (2, True)
     assert command.ok("db", "status", "--json").json["running"] is False
+
+
+def test_a_prepared_shell_starts_the_embedded_server_again(tmp_path: Path) -> None:
+    """`db env` leaves DATABASE_URL set to the embedded server, which may be stopped later."""
+    command = Command("", tmp_path)
+    try:
+        address = command.ok("db", "url", PROPERTY_EMBEDDED_FSYNC="off").stdout.strip()
+        command.ok("db", "stop")
+        prepared = Command(address, tmp_path)
+        assert prepared.ok("db", "migrate", "--json", PROPERTY_EMBEDDED_FSYNC="off").json["applied"]
+        prepared.ok("db", "stop")
+        assert prepared.ok("db", "start", "--json", PROPERTY_EMBEDDED_FSYNC="off").json["running"] is True
+    finally:
+        embedded_postgres.destroy(tmp_path)
 
 
 def test_help_imports_neither_dbt_nor_browser_nor_driver() -> None:
