@@ -18,7 +18,7 @@ check: env lint ## Lint and the quick tests, in under two minutes
 lint: env ## Style of Python and SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint models tests/dbt macros
+	$(BIN)/sqlfluff lint --processes 2 models tests/dbt macros
 
 docs: env ## The dbt documentation with its lineage, as one static page
 	$(BIN)/property-manager docs

@@ -38,8 +38,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test on its servers; the embedded one is not named in the test's id."""
     if "server_url" in metafunc.fixturenames:
         names = server_names(is_core=metafunc.definition.get_closest_marker("core") is not None)
-        ids = [pytest.HIDDEN_PARAM if name == names[0] else name for name in names]
-        metafunc.parametrize("server_url", names, ids=ids, indirect=True, scope="session")
+        first = pytest.param(names[0], id=pytest.HIDDEN_PARAM)
+        others = [pytest.param(name, marks=pytest.mark.slow) for name in names[1:]]
+        metafunc.parametrize("server_url", [first, *others], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

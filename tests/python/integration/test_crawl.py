@@ -247,6 +247,7 @@ def test_pages_that_stay_away_make_it_partial(crawl: Crawl, portal: DemoPortal) 
     assert result.incomplete_reason.startswith("1 of 3 result pages failed: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("barrier", ["rows_copied", "page_flushed"])
 def test_killed_and_taken_up_again(
     barrier: str,

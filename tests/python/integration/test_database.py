@@ -20,7 +20,7 @@ from loaders.migrate import DatabaseNewerThanCodeError, known_migrations, migrat
 from tests.python.conftest import ROOT, Command
 from tests.python.integration.snapshots import MAPPING, flats, tables, write_csv
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.slow]
 
 DBT = Path(sys.executable).parent / "dbt"
 

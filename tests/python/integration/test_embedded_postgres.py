@@ -23,6 +23,8 @@ from scripts.embedded_cluster import EmbeddedServerError, abandoned_clusters, lo
 from scripts.embedded_postgres import ServerInfo, destroy, psql_command, start, status, stop
 from scripts.embedded_process import server_processes
 
+pytestmark = pytest.mark.slow
+
 NOBODY = 65534
 IS_ROOT = os.geteuid() == 0
 only_as_root = pytest.mark.skipif(not IS_ROOT, reason="only root can run the server as another user")

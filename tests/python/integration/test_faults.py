@@ -11,6 +11,8 @@ import pytest
 from tests.python.conftest import Command
 from tests.python.integration.snapshots import MAPPING, edited, flats, tables, without, write_csv
 
+pytestmark = pytest.mark.slow
+
 DAY_ONE = ("--source", "feed", "--complete", "--observed-at", "2024-05-01T06:00:00Z", *MAPPING)
 DAY_TWO = ("--source", "feed", "--complete", "--observed-at", "2024-05-02T06:00:00Z", *MAPPING)
 ONE_ABSENCE = ("--set", "removal_after_sessions=1")

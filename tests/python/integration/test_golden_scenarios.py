@@ -11,7 +11,7 @@ import pytest
 from tests.python.conftest import Command, Result
 from tests.python.integration.snapshots import MAPPING, Row, edited, flats, tables, without, write_csv
 
-pytestmark = [pytest.mark.core, pytest.mark.slow]
+pytestmark = pytest.mark.core
 
 
 class Feed:
@@ -69,6 +69,7 @@ def test_1_partial_session_updates_and_adds_but_removes_nothing(
     assert counts["removal_suppressed_reason"] in command.ok("status").stdout.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_2_empty_session_changes_nothing_and_the_next_run_recovers(
     feed: Feed, command: Command, connection: psycopg.Connection
 ) -> None:
@@ -87,6 +88,7 @@ def test_2_empty_session_changes_nothing_and_the_next_run_recovers(
     assert feed.complete(3, flats(20))["unchanged"] == 20
 
 
+@pytest.mark.slow
 def test_3_only_the_complete_scope_counts_absences(feed: Feed, connection: psycopg.Connection) -> None:
     north, south = flats(10), flats(10, start=101)
     feed.complete(1, north, scope="north")
@@ -99,6 +101,7 @@ def test_3_only_the_complete_scope_counts_absences(feed: Feed, connection: psyco
     assert active(connection) == (north.keys() | south.keys()) - {"flat-101"}
 
 
+@pytest.mark.slow
 def test_4_most_of_a_scope_gone_at_once_is_an_alarm_not_a_removal(feed: Feed, connection: psycopg.Connection) -> None:
     everything = flats(50)
     feed.complete(1, everything, "--set", "removal_after_sessions=1", "min_volume_ratio=null")
@@ -108,6 +111,7 @@ def test_4_most_of_a_scope_gone_at_once_is_an_alarm_not_a_removal(feed: Feed, co
     assert len(active(connection)) == 50
 
 
+@pytest.mark.slow
 def test_4_a_session_far_below_the_usual_volume_removes_nothing(feed: Feed) -> None:
     everything = flats(50)
     feed.complete(1, everything, "--set", "removal_after_sessions=1", "max_removal_share=null")
@@ -116,6 +120,7 @@ def test_4_a_session_far_below_the_usual_volume_removes_nothing(feed: Feed) -> N
     assert "the median of recent sessions is 50" in counts["removal_suppressed_reason"]
 
 
+@pytest.mark.slow
 def test_8_back_after_removal_is_reactivated_in_a_second_spell(feed: Feed, connection: psycopg.Connection) -> None:
     everything = flats(20)
     gone = without(everything, "flat-7")
@@ -147,6 +152,7 @@ def test_8_back_after_removal_is_reactivated_in_a_second_spell(feed: Feed, conne
     ]
 
 
+@pytest.mark.slow
 def test_12_a_session_synced_twice_leaves_identical_tables(
     feed: Feed, command: Command, connection: psycopg.Connection
 ) -> None:
@@ -159,6 +165,7 @@ def test_12_a_session_synced_twice_leaves_identical_tables(
     assert tables(connection) == before
 
 
+@pytest.mark.slow
 def test_12_two_syncs_at_once_publish_once(feed: Feed, command: Command, connection: psycopg.Connection) -> None:
     session_id = feed.land(1, flats(200), "--complete", "--no-sync").json["session_ids"][0]
     processes = [command.start("sync", "--session-id", session_id, "--json") for _ in range(2)]
@@ -172,6 +179,7 @@ def test_12_two_syncs_at_once_publish_once(feed: Feed, command: Command, connect
     assert connection.execute("select count(*) from properties_history").fetchone() == (200,)
 
 
+@pytest.mark.slow
 def test_18_a_listing_leaves_only_when_every_scope_misses_it(feed: Feed, connection: psycopg.Connection) -> None:
     cheap, new = flats(10), {**flats(5), **flats(5, start=201)}
     feed.complete(1, cheap, scope="cheap")
@@ -191,6 +199,7 @@ def test_18_a_listing_leaves_only_when_every_scope_misses_it(feed: Feed, connect
     assert "flat-2" not in active(connection)
 
 
+@pytest.mark.slow
 def test_19_an_older_session_arriving_late_moves_no_field_back(feed: Feed, connection: psycopg.Connection) -> None:
     everything = flats(10)
     feed.complete(1, edited(everything, "flat-1", price=100))

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.core
 MAP = ("--map", "source_listing_id=id", "title=title", "price=price")
 
 
+@pytest.mark.slow
 def test_bad_rows_cost_themselves_only(command: Command, connection: psycopg.Connection, tmp_path: Path) -> None:
     file = tmp_path / "feed.csv"
     file.write_bytes(
@@ -83,6 +84,7 @@ def test_an_unmapped_column_stays_in_the_payload(
     assert observed == ["title", "price"]
 
 
+@pytest.mark.slow
 def test_empty_is_a_change_and_absent_or_unreadable_is_not(
     command: Command, connection: psycopg.Connection, tmp_path: Path
 ) -> None:

@@ -6,10 +6,13 @@ import random
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.python.conftest import Command
 from tests.python.integration.real_snapshots import SETTINGS, counted_by_syncs, counted_from_feed
 from tests.python.integration.snapshots import MAPPING, Row, flats, write_csv
+
+pytestmark = pytest.mark.slow
 
 DAYS = 6
 
