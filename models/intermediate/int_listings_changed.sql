@@ -1,6 +1,6 @@
 {{ config(
     indexes=[{'columns': ['property_id'], 'unique': true}],
-    post_hook="analyze {{ this }} (session_id, property_id)",
+    post_hook="analyze {{ this }}",
 ) }}
 
 with

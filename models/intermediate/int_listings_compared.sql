@@ -1,4 +1,4 @@
-{{ config(post_hook="analyze {{ this }} (session_id, property_id)") }}
+{{ config(post_hook="analyze {{ this }}") }}
 
 with
 

@@ -1,4 +1,6 @@
+-- Estimates of how many rows are chosen are far too low; a nested loop would read the texts once per listing.
 {{ config(
+    pre_hook="set local enable_nestloop = off",
     post_hook="analyze {{ this }} (session_id, property_id)",
     indexes=[{'columns': ['property_id', 'session_id'], 'unique': true}],
 ) }}

@@ -1,3 +1,6 @@
+{%- set fields = listing_fields().items() | list %}
+{%- set numeric_types = ('numeric', 'integer', 'double precision') %}
+
 with
 
 listings as (
@@ -19,59 +22,46 @@ published as (
 
 ),
 
-attribute_rules as (
+rule_fields as (
 
     select distinct
         field_name,
-        substr(field_name, length('attributes.') + 1) as attribute_name
+        case when field_name like 'attributes.%' then substr(field_name, length('attributes.') + 1) end
+            as attribute_name
     from rules
-    where field_name like 'attributes.%'
 
 ),
 
+-- Only fields that a rule names, so that the work grows with the rules and not with the width of a listing.
 field_values as (
 
     select
         listings.sync_id,
         listings.session_id,
         listings.property_id,
-        field_value.field_name,
-        field_value.text_value,
-        field_value.number_value
-    from listings
-    cross join
-        lateral (
-            values
-            ('source_listing_id', listings.source_listing_id, null::double precision),
-            {%- for field, data_type in listing_fields().items() %}
-            (
-                '{{ field }}',
-                {%- if data_type in ('numeric', 'integer', 'double precision') %}
-                null, listings.{{ field }}::double precision
-                {%- elif data_type == 'text[]' %}
-                array_to_string(listings.{{ field }}, '|'), cardinality(listings.{{ field }})
-                {%- else %}
-                listings.{{ field }}::text, null
-                {%- endif %}
-            ){{ ',' if not loop.last }}
+        rule_fields.field_name,
+        case rule_fields.field_name
+            when 'source_listing_id' then listings.source_listing_id
+            {%- for field, data_type in fields if data_type == 'text[]' %}
+            when '{{ field }}' then array_to_string(listings.{{ field }}, '|')
             {%- endfor %}
-        ) as field_value (field_name, text_value, number_value)
-    where field_value.field_name in (select rules.field_name from rules)
-
-    union all
-
-    select
-        listings.sync_id,
-        listings.session_id,
-        listings.property_id,
-        attribute_rules.field_name,
-        listings.attributes ->> attribute_rules.attribute_name as text_value,
+            {%- for field, data_type in fields if data_type not in numeric_types and data_type != 'text[]' %}
+            when '{{ field }}' then listings.{{ field }}::text
+            {%- endfor %}
+            else listings.attributes ->> rule_fields.attribute_name
+        end as text_value,
         case
-            when jsonb_typeof(listings.attributes -> attribute_rules.attribute_name) = 'number'
-                then (listings.attributes ->> attribute_rules.attribute_name)::double precision
+            {%- for field, data_type in fields if data_type in numeric_types %}
+            when rule_fields.field_name = '{{ field }}' then listings.{{ field }}::double precision
+            {%- endfor %}
+            {%- for field, data_type in fields if data_type == 'text[]' %}
+            when rule_fields.field_name = '{{ field }}' then cardinality(listings.{{ field }})
+            {%- endfor %}
+            when jsonb_typeof(listings.attributes -> rule_fields.attribute_name) = 'number'
+                then (listings.attributes ->> rule_fields.attribute_name)::double precision
         end as number_value
     from listings
-    cross join attribute_rules
+    cross join rule_fields
 
 ),
 
