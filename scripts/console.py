@@ -82,6 +82,8 @@ def show(drawn: RenderableType) -> None:
 def facts(title: str, pairs: Iterable[tuple[str, Any]]) -> Group:
     """Names and values, one pair a line, under a title."""
     drawn = Table.grid(padding=(0, 2), pad_edge=True)
+    drawn.add_column(no_wrap=True)
+    drawn.add_column(overflow="fold")
     for name, value in pairs:
         drawn.add_row(Text(f" {name}"), _cell(value))
     return Group(*([Text(title, "bold")] if title else []), drawn)

@@ -29,3 +29,11 @@ def test_scraped_text_is_no_markup() -> None:
     terminal = Console(width=80, record=True)
     terminal.print(console.table("", ("title",), [("[red]A flat[/red] :house:",)]))
     assert "[red]A flat[/red] :house:" in terminal.export_text()
+
+
+def test_a_long_fact_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = Console(width=40, highlight=False, record=True)
+    monkeypatch.setattr(console, "output", narrow)
+    url = "postgresql://reader@/property_manager?host=/var/lib/property_manager/socket&port=5432"
+    console.show(console.facts("Server", [("url", url)]))
+    assert url in "".join(line.strip().removeprefix("url").strip() for line in narrow.export_text().splitlines()[1:])
