@@ -39,11 +39,8 @@ def crawl_progress() -> Iterator[Callable[[CrawlProgress], None]]:
 @contextmanager
 def sync_progress() -> Iterator[Callable[[SyncReport], None]]:
     """A callback that tells of each sync when it is done."""
-    done = 0
 
     def on_report(report: SyncReport) -> None:
-        nonlocal done
-        done += 1
         say(f"Synced {', '.join(_session_name(session) for session in report.sessions)} in {report.seconds:.1f} s")
 
     if not is_interactive():

@@ -509,12 +509,18 @@ def migrate(as_json: bool) -> None:
         out.print("\n".join(f"applied {name}" for name in applied) or "The database is up to date.")
 
 
-def _sync(url: str, *, wait: bool, **options: Any) -> list[Any]:
+def _sync(url: str, *, wait: bool, on_report: Callable[[Any], None] | None = None, **options: Any) -> list[Any]:
     from scripts.progress import sync_progress
     from scripts.sync import sync_pending as run
 
-    with sync_progress() as on_report:
-        return run(url, wait=wait, on_report=on_report, **options)
+    with sync_progress() as tell:
+
+        def on_each(report: Any) -> None:
+            tell(report)
+            if on_report is not None:
+                on_report(report)
+
+        return run(url, wait=wait, on_report=on_each, **options)
 
 
 class _Synced(NamedTuple):
@@ -526,18 +532,9 @@ class _Synced(NamedTuple):
 
 def _sync_landed(url: str, *, source: str, wait: bool) -> _Synced:
     """Sync what this command has landed; a failure is returned, so that what landed is reported all the same."""
-    from scripts.progress import sync_progress
-    from scripts.sync import sync_pending as run
-
     reports: list[Any] = []
     try:
-        with sync_progress() as tell:
-
-            def on_report(report: Any) -> None:
-                reports.append(report)
-                tell(report)
-
-            run(url, source=source, wait=wait, on_report=on_report)
+        _sync(url, source=source, wait=wait, on_report=reports.append)
     except PropertyManagerError as error:
         logging.getLogger("property_manager").exception("landed, but not synced: %s", error.message)
         error.hint = f"What was landed waits, do not land it again: `property-manager sync-pending`. {error.hint}"
