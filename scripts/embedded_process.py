@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
-_PS_LINE = re.compile(r"\s*(?P<pid>\d+)\s+(?P<command>.*)")
+_PS_LINE = re.compile(r"\s*(?P<pid>\d+)\s+(?P<parent>\d+)\s+(?P<command>.*)")
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,15 @@ class ServerProcess:
 
     pid: int
     is_postmaster: bool
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the system shows of a process: a new child bears its postmaster's name until it has set its own."""
+
+    pid: int
+    parent: int
+    bears_postmaster_name: bool
 
 
 def recorded_pid(data: Path) -> int | None:
@@ -40,7 +49,8 @@ def server_processes(data: Path, cluster_name: str) -> list[ServerProcess]:
         return []
     if (_PROC / "self" / "cwd").exists():
         return _from_proc(data)
-    listing = subprocess.run(["ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=True).stdout
+    command = ["ps", "-axww", "-o", "pid=,ppid=,command="]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return from_ps_listing(listing, data, cluster_name)
 
 
@@ -50,23 +60,28 @@ def is_postmaster(pid: int | None, data: Path, cluster_name: str) -> bool:
 
 
 def from_ps_listing(listing: str, data: Path, cluster_name: str) -> list[ServerProcess]:
-    """The cluster's processes in the output of `ps -axww -o pid=,command=`."""
-    found = []
+    """The cluster's processes in the output of `ps -axww -o pid=,ppid=,command=`."""
+    seen = []
     for line in listing.splitlines():
         match = _PS_LINE.fullmatch(line)
         if match is None:
             continue
-        pid, command = int(match["pid"]), match["command"].rstrip()
-        if command.startswith(f"postgres: {cluster_name}: "):
-            found.append(ServerProcess(pid, False))
-        elif command.endswith(f"/postgres -D {data}"):
-            found.append(ServerProcess(pid, True))
-    return found
+        command = match["command"].rstrip()
+        bears_postmaster_name = command.endswith(f"/postgres -D {data}")
+        if bears_postmaster_name or command.startswith(f"postgres: {cluster_name}: "):
+            seen.append(_Seen(int(match["pid"]), int(match["parent"]), bears_postmaster_name))
+    return _told_apart(seen)
+
+
+def _told_apart(seen: list[_Seen]) -> list[ServerProcess]:
+    """A postmaster bears the name of one and is no child of another process of its cluster."""
+    pids = {each.pid for each in seen}
+    return [ServerProcess(each.pid, each.bears_postmaster_name and each.parent not in pids) for each in seen]
 
 
 def _from_proc(data: Path) -> list[ServerProcess]:
     directory = data.stat()
-    found = []
+    seen = []
     for entry in _PROC.iterdir():
         if not entry.name.isdigit():
             continue
@@ -76,7 +91,9 @@ def _from_proc(data: Path) -> list[ServerProcess]:
             if not os.path.samestat((entry / "cwd").stat(), directory):
                 continue
             first_argument = (entry / "cmdline").read_bytes().partition(b"\0")[0]
+            # The name in parentheses may hold anything; state and parent follow its last one.
+            parent = int((entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # ended meanwhile, or another user's: then it cannot be this cluster's
-        found.append(ServerProcess(int(entry.name), Path(os.fsdecode(first_argument)).name == "postgres"))
-    return found
+        seen.append(_Seen(int(entry.name), parent, Path(os.fsdecode(first_argument)).name == "postgres"))
+    return _told_apart(seen)

