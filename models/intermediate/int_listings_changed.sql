@@ -38,10 +38,7 @@ filled as (
         {%- for field in listing_fields() %}
         {{ value_to_publish(field, 'observed', 'published') }} as {{ field }},
         {%- endfor %}
-        case
-            when published.property_id is null or published.attributes = '{}' then observed.attributes
-            else published.attributes - observed.observed_attributes || observed.attributes
-        end as attributes,
+        jsonb_strip_nulls(coalesce(published.attributes, '{}') || observed.attributes) as attributes,
         compared.quality_flags,
         compared.observed_at,
         published.price as published_price,

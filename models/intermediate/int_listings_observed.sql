@@ -1,6 +1,6 @@
 -- Estimates of how many rows are chosen are far too low; a nested loop would read the texts once per listing.
 {{ config(
-    pre_hook="set local enable_nestloop = off",
+    pre_hook="set local enable_nestloop = off; set local work_mem = '64MB'",
     post_hook="analyze {{ this }} (session_id, property_id)",
     indexes=[{'columns': ['property_id', 'session_id'], 'unique': true}],
 ) }}
@@ -45,13 +45,8 @@ merged as (
         {%- for field in listing_fields() %}
         {{ observed_or(field, 'spoken', 'cards') }} as {{ field }},
         {%- endfor %}
-        case
-            when spoken.attributes = '{}' and coalesce(cards.attributes, '{}') = '{}' then '{}'
-            else jsonb_strip_nulls(coalesce(cards.attributes, '{}') || spoken.attributes)
-        end as attributes,
-        array(
-            select jsonb_object_keys(coalesce(cards.attributes, '{}') || spoken.attributes)
-        ) as observed_attributes,
+        case when cards.row_no is null then spoken.attributes else cards.attributes || spoken.attributes end
+            as attributes,
         case
             when cards.row_no is null then spoken.unreadable_fields
             else
@@ -90,5 +85,5 @@ merged as (
 
 select
     merged.*,
-    {{ listing_hash('merged') }} as row_hash
+    {{ listing_hash('merged', attributes='jsonb_strip_nulls(merged.attributes)') }} as row_hash
 from merged
