@@ -174,13 +174,10 @@ session_checks as (
             (
                 3, 'error_rate',
                 error_rate, null, max_error_rate,
-                error_rate > max_error_rate,
-                'fail',
                 case
-                    when error_rate >= 0.5 and observed_count + rows_rejected >= {{ enough_listings() }}
-                        then 'quarantine'
-                    else 'remove_nothing'
-                end, true,
+                    when observed_count + rows_rejected >= {{ enough_listings() }} then error_rate > max_error_rate
+                end,
+                'fail', case when error_rate >= 0.5 then 'quarantine' else 'remove_nothing' end, true,
                 format(
                     '%s of %s listings break error rules or could not be landed, the limit is %s',
                     {{ percent('error_rate') }}, observed_count + rows_rejected, {{ percent('max_error_rate') }}
@@ -254,7 +251,7 @@ session_checks as (
             (
                 10, 'duplicate_rate',
                 duplicate_rate, null, max_duplicate_rate,
-                duplicate_rate > max_duplicate_rate,
+                case when rows_landed >= {{ enough_listings() }} then duplicate_rate > max_duplicate_rate end,
                 case when listing_coverage >= coalesce(min_coverage, 1) then 'warn' else 'fail' end,
                 case when listing_coverage >= coalesce(min_coverage, 1) then 'none' else 'remove_nothing' end, true,
                 format(

@@ -48,7 +48,7 @@ select
 
     sources.freshness_hours,
 
-    confirmed.last_confirmed_at < now() - sources.freshness_hours * interval '1 hour' as is_stale,
+    extract(epoch from now() - confirmed.last_confirmed_at) / 3600 > sources.freshness_hours as is_stale,
 
     confirmed.last_confirmed_at
 from confirmed
