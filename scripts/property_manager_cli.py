@@ -96,6 +96,16 @@ def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--wait", is_flag=True, help="Wait while another command is syncing.")(command)
 
 
+def mass_removal_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that lifts the limit on removals for what the command syncs."""
+    return click.option(
+        "--allow-mass-removal",
+        "allows_mass_removal",
+        is_flag=True,
+        help="Remove more than max_removal_share of a scope at once; audited.",
+    )(command)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="property-manager", prog_name="property-manager")
 def main() -> None:
@@ -117,6 +127,7 @@ def main() -> None:
 @click.option("--complete/--partial", "is_complete", default=False, help="Whether each session enumerates its scope.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE …", help="Change settings of the source.")
 @click.option("--no-sync", is_flag=True, help="Land the rows only.")
+@mass_removal_option
 @wait_option
 @json_option
 @operation
@@ -132,6 +143,7 @@ def import_(
     is_complete: bool,
     assignments: Sequence[str],
     no_sync: bool,
+    allows_mass_removal: bool,
     wait: bool,
     as_json: bool,
 ) -> None:
@@ -167,7 +179,9 @@ def import_(
         change_settings(connection, options.source, settings)
         with import_progress() as on_progress:
             imports = import_files(connection, files, options, on_progress)
-    synced = _Synced([]) if no_sync else _sync_landed(url, source=options.source, wait=wait)
+    synced = _Synced([])
+    if not no_sync:
+        synced = _sync_landed(url, source=options.source, wait=wait, allows_mass_removal=allows_mass_removal)
     print_imports(imports, synced.reports, synced.error, as_json=as_json)
     _exit_for(synced)
 
@@ -180,6 +194,7 @@ def import_(
 @click.option("--max-pages", type=click.IntRange(min=1), help="Stop after so many result pages; makes it partial.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE …", help="Change settings of the source.")
 @click.option("--no-sync", is_flag=True, help="Land the rows only.")
+@mass_removal_option
 @wait_option
 @json_option
 @operation
@@ -191,6 +206,7 @@ def scrape(
     max_pages: int | None,
     assignments: Sequence[str],
     no_sync: bool,
+    allows_mass_removal: bool,
     wait: bool,
     as_json: bool,
 ) -> None:
@@ -214,18 +230,29 @@ def scrape(
         max_pages=max_pages,
         assignments=assignments,
     )
-    synced = _Synced([]) if no_sync else _sync_landed(database, source=result.source, wait=wait)
+    synced = _Synced([])
+    if not no_sync:
+        synced = _sync_landed(database, source=result.source, wait=wait, allows_mass_removal=allows_mass_removal)
     print_scrape(result, synced.reports, synced.error, as_json=as_json)
     _exit_for(synced)
 
 
 @main.command()
 @click.option("--session-id", required=True, help="The session, or the first digits of its id.")
+@click.option(
+    "--force",
+    "is_forced",
+    is_flag=True,
+    help="Publish it whatever the gate says, quarantined or not; audited. Limits on removals stay.",
+)
+@mass_removal_option
 @wait_option
 @json_option
 @operation
-def sync(session_id: str, wait: bool, as_json: bool) -> None:
+def sync(session_id: str, is_forced: bool, allows_mass_removal: bool, wait: bool, as_json: bool) -> None:
     """Sync one session; older unfinished sessions of its source come first and are reported.
+
+    A quarantined session is judged again, with the settings, rules and ids of today.
 
     Example: property-manager sync --session-id 3f2a9c01
     """
@@ -243,19 +270,33 @@ def sync(session_id: str, wait: bool, as_json: bool) -> None:
             f"session {resolved} is {status}; only a session that was scraped to its end can be synced",
             "`property-manager status` names the command that helps.",
         )
-    if status not in ("scraped", "published"):
+    if is_forced and status not in ("scraped", "quarantined"):
+        raise UsageError(
+            f"session {resolved} is {status} already; --force is for a session that waits or was quarantined"
+        )
+    if status == "quarantined":
+        say(f"Session {resolved} was quarantined; it is judged again.")
+    elif status not in ("scraped", "published"):
         say(f"Session {resolved} is {status} already.")
-    reports = _sync(url, source=source, until_session=resolved, wait=wait)
+    reports = _sync(
+        url,
+        source=source,
+        until_session=resolved,
+        is_forced=is_forced,
+        allows_mass_removal=allows_mass_removal,
+        wait=wait,
+    )
     print_syncs(reports, as_json=as_json)
     _exit_for_gate(reports)
 
 
 @main.command(name="sync-pending")
 @click.option("--source", help="Only sessions of this source.")
+@mass_removal_option
 @wait_option
 @json_option
 @operation
-def sync_pending(source: str | None, wait: bool, as_json: bool) -> None:
+def sync_pending(source: str | None, allows_mass_removal: bool, wait: bool, as_json: bool) -> None:
     """Sync until nothing is pending.
 
     Example: property-manager sync-pending
@@ -269,7 +310,7 @@ def sync_pending(source: str | None, wait: bool, as_json: bool) -> None:
     if source is not None:
         with connect(url) as connection:
             require_source(connection, source)
-    reports = _sync(url, source=source, wait=wait)
+    reports = _sync(url, source=source, wait=wait, allows_mass_removal=allows_mass_removal)
     print_syncs(reports, as_json=as_json)
     _exit_for_gate(reports)
 
@@ -327,6 +368,112 @@ def session_details(session_id: str, as_json: bool) -> None:
     with connect(ready_database()) as connection:
         resolved, _, _ = resolve_session(connection, session_id)
         print_session(details(connection, resolved), as_json=as_json)
+
+
+@main.command(name="quality-checks")
+@click.option("--session-id", required=True, help="The session, or the first digits of its id.")
+@json_option
+@operation
+def quality_checks(session_id: str, as_json: bool) -> None:
+    """List what the gate checked of a session: value, limit, verdict and consequence; exit code 3 when one failed.
+
+    Example: property-manager quality-checks --session-id 3f2a9c01
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.quality_checks import session_verdict
+    from scripts.sync import resolve_session
+    from scripts.views import print_quality_checks
+
+    with connect(ready_database()) as connection:
+        resolved, _, _ = resolve_session(connection, session_id)
+        verdict = session_verdict(connection, resolved)
+    print_quality_checks(verdict, as_json=as_json)
+    if verdict.failed:
+        sys.exit(EXIT_QUALITY_GATE)
+
+
+@main.group()
+def source() -> None:
+    """Retire and restore scopes of a source, and map its listings to new ids.
+
+    Example: property-manager source retire-scope my_feed north --dry-run
+    """
+
+
+@source.command(name="retire-scope")
+@click.argument("name")
+@click.argument("scope")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say how many listings would be removed.")
+@mass_removal_option
+@wait_option
+@json_option
+@operation
+def retire_scope(name: str, scope: str, is_dry_run: bool, allows_mass_removal: bool, wait: bool, as_json: bool) -> None:
+    """Retire a scope that is no longer crawled: a sync removes the listings that no other scope lists.
+
+    Example: property-manager source retire-scope my_feed north --dry-run
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.retire_scope import retire_scope as retire
+    from scripts.sync import require_source
+    from scripts.views import print_retirement
+
+    url = ready_database()
+    with connect(url) as connection:
+        require_source(connection, name)
+        retirement = retire(connection, name, scope, is_dry_run=is_dry_run, allows_mass_removal=allows_mass_removal)
+    synced = _Synced([]) if is_dry_run else _sync_landed(url, source=name, wait=wait)
+    print_retirement(retirement, synced.reports, synced.error, as_json=as_json)
+    _exit_for(synced)
+
+
+@source.command(name="restore-scope")
+@click.argument("name")
+@click.argument("scope")
+@json_option
+@operation
+def restore_scope(name: str, scope: str, as_json: bool) -> None:
+    """Let a retired scope be crawled again; its listings come back when they are seen.
+
+    Example: property-manager source restore-scope my_feed north
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.retire_scope import restore_scope as restore
+    from scripts.sync import require_source
+    from scripts.views import print_restored
+
+    with connect(ready_database()) as connection:
+        require_source(connection, name)
+        restore(connection, name, scope)
+    print_restored(name, scope, as_json=as_json)
+
+
+@source.command()
+@click.argument("name")
+@click.option(
+    "--map", "file", required=True, type=click.Path(path_type=Path), help="CSV file with the columns old and new."
+)
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only check the file.")
+@json_option
+@operation
+def rekey(name: str, file: Path, is_dry_run: bool, as_json: bool) -> None:
+    """Map new ids to published listings after the portal changed its id scheme.
+
+    Example: property-manager source rekey my_feed --map ids.csv --dry-run
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rekey import rekey_source
+    from scripts.sync import require_source
+    from scripts.views import print_rekey
+
+    with connect(ready_database()) as connection:
+        require_source(connection, name)
+        result = rekey_source(connection, name, file, is_dry_run=is_dry_run)
+    print_rekey(result, is_dry_run=is_dry_run, as_json=as_json)
 
 
 @main.command()
@@ -530,11 +677,11 @@ class _Synced(NamedTuple):
     error: PropertyManagerError | None = None
 
 
-def _sync_landed(url: str, *, source: str, wait: bool) -> _Synced:
+def _sync_landed(url: str, *, source: str, wait: bool, allows_mass_removal: bool = False) -> _Synced:
     """Sync what this command has landed; a failure is returned, so that what landed is reported all the same."""
     reports: list[Any] = []
     try:
-        _sync(url, source=source, wait=wait, on_report=reports.append)
+        _sync(url, source=source, wait=wait, on_report=reports.append, allows_mass_removal=allows_mass_removal)
     except PropertyManagerError as error:
         logging.getLogger("property_manager").exception("landed, but not synced: %s", error.message)
         error.hint = f"What was landed waits, do not land it again: `property-manager sync-pending`. {error.hint}"

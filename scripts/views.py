@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from loaders.importer import ImportResult
     from scripts.doctor import Check
     from scripts.embedded_postgres import ServerStatus
+    from scripts.quality_checks import SessionVerdict
+    from scripts.rekey import RekeyResult
+    from scripts.retire_scope import Retirement
     from scripts.sync import SessionCounts, SyncReport
 
 _COUNTS = {
@@ -197,6 +200,62 @@ def print_session(details: dict[str, Any], *, as_json: bool) -> None:
         show(table("Rows that could not be landed", ("reason", "rows", "for example"), rows))
 
 
+def print_quality_checks(verdict: SessionVerdict, *, as_json: bool) -> None:
+    """What the gate asked of a session, each check with its value, limit and consequence."""
+    if as_json:
+        print_json(verdict.as_json())
+        return
+    show(facts("Session", list(verdict.facts().items())))
+    columns = ("check", "value", "usual", "limit", "verdict", "consequence", "finding")
+    rows = [
+        (
+            check["check_name"] if check["field_name"] is None else f"{check['check_name']} {check['field_name']}",
+            *(_measure(check[key]) for key in ("value", "usual_value", "threshold")),
+            *(check["verdict"], check["consequence"].replace("_", " "), check["message"]),
+        )
+        for check in verdict.checks
+    ]
+    show(table("Checks", columns, rows))
+
+
+def print_rekey(result: RekeyResult, *, is_dry_run: bool, as_json: bool) -> None:
+    """How many ids were mapped, and which sessions wait for that."""
+    if as_json:
+        print_json({**asdict(result), "dry_run": is_dry_run})
+        return
+    verb = "would be mapped" if is_dry_run else "were mapped"
+    output.print(f"{result.mapped} new ids of {result.source} {verb}, {result.already_mapped} are mapped already.")
+    for session_id in result.quarantined_sessions:
+        output.print(f"Quarantined, to be judged again: property-manager sync --session-id {short_id(session_id)}")
+
+
+def print_retirement(
+    retirement: Retirement,
+    reports: Sequence[SyncReport],
+    error: PropertyManagerError | None = None,
+    *,
+    as_json: bool,
+) -> None:
+    """What the retirement of a scope removes and keeps, then what was synced."""
+    if as_json:
+        print_json({**asdict(retirement), **_syncs(reports, error)})
+        return
+    verb = "would be removed" if retirement.session_id is None else "go with its sync"
+    output.print(
+        f"Scope {retirement.scope} of {retirement.source}: {retirement.removed} listings {verb}, "
+        f"{retirement.kept} stay, listed by other scopes."
+    )
+    _print_reports(reports, error)
+
+
+def print_restored(source: str, scope: str, *, as_json: bool) -> None:
+    """That a scope may be crawled again."""
+    if as_json:
+        print_json({"source": source, "scope": scope})
+        return
+    output.print(f"Scope {scope} of {source} may be crawled again; its listings come back when they are seen.")
+
+
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
     """The doctor's findings, each with its mend."""
     if as_json:
@@ -231,6 +290,10 @@ def _print_reports(reports: Sequence[SyncReport], error: PropertyManagerError | 
     for session in sessions:
         if session.removal_suppressed_reason:
             output.print(_suppression(session))
+        if session.frozen_reason:
+            fields = ", ".join(session.frozen_fields)
+            told = f"{short_id(session.session_id)} publishes nothing of {fields}: {session.frozen_reason}"
+            output.print(Text(told, "yellow"))
     if error is not None:
         print_error(error, as_json=False)
 
@@ -243,6 +306,11 @@ def _synced(sessions: Sequence[SessionCounts]) -> Table:
     columns = ["session", *(_COUNTS.get(key, key.replace("_", " ")) for key in keys)]
     rows = [(short_id(session.session_id), *(getattr(session, key) for key in keys)) for session in sessions]
     return table("Synced", columns, rows)
+
+
+def _measure(value: float | None) -> str | None:
+    """A value of a check: counts as they are, shares with four digits at most."""
+    return None if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 def _suppression(session: SessionCounts) -> Text:

@@ -116,6 +116,7 @@ absences as (
         null::jsonb as old_value,
         null::jsonb as new_value,
         case
+            when missing.is_retired then 'scope retired'
             when missing.outcome = 'over_limit' then 'over the removal limit of the scope'
             else format('absent from %s complete sessions', missing.absences)
         end as reason,

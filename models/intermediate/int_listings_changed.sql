@@ -24,6 +24,16 @@ published as (
 
 ),
 
+-- NULL where nothing is frozen, so that the question costs nothing for each field of each listing.
+freezes as (
+
+    select
+        session_id,
+        nullif(frozen_fields, '{}') as frozen_fields
+    from {{ ref('int_sessions_gated') }}
+
+),
+
 -- The listing as it will be published: what this observation could not carry stays as it was.
 filled as (
 
@@ -36,7 +46,7 @@ filled as (
         compared.scope,
         compared.outcome,
         {%- for field in listing_fields() %}
-        {{ value_to_publish(field, 'observed', 'published') }} as {{ field }},
+        {{ value_to_publish(field, 'observed', 'published', 'freezes.frozen_fields') }} as {{ field }},
         {%- endfor %}
         jsonb_strip_nulls(coalesce(published.attributes, '{}') || observed.attributes) as attributes,
         compared.quality_flags,
@@ -58,6 +68,7 @@ filled as (
         on
             compared.session_id = observed.session_id
             and compared.property_id = observed.property_id
+    inner join freezes on compared.session_id = freezes.session_id
     left join published on compared.property_id = published.property_id
 
 ),

@@ -11,7 +11,7 @@ sessions as (
 past_sessions as (
 
     select * from {{ ref('stg_sessions') }}
-    where may_remove and session_status in ('published', 'complete')
+    where may_remove and session_status in ('published', 'complete') and session_kind <> 'retirement'
 
 ),
 
@@ -38,6 +38,16 @@ published as (
 
 ),
 
+retired as (
+
+    select
+        source,
+        array_agg(scope) as scopes
+    from {{ ref('stg_retired_scopes') }}
+    group by source
+
+),
+
 active_in_scope as (
 
     select
@@ -45,17 +55,20 @@ active_in_scope as (
         sessions.session_id,
         sessions.source,
         sessions.scope,
+        sessions.session_kind,
         sessions.may_remove,
         sessions.removal_after_sessions,
         sessions.max_removal_share,
         sessions.observed_at,
         published.property_id,
-        published.scopes
+        published.scopes,
+        retired.scopes as retired_scopes
     from sessions
     inner join published
         on
             sessions.source = published.source
             and sessions.scope = any(published.scopes)
+    left join retired on sessions.source = retired.source
 
 ),
 
@@ -88,12 +101,14 @@ absent as (
 
 ),
 
--- A listing leaves when every scope that listed it has missed it often enough since anyone last saw it.
+-- A listing leaves when every scope that listed it has missed it often enough since anyone last saw it. A scope that
+-- was retired has no say; where none is left, the session of the retirement takes the listing off.
 counted as (
 
     select
         absent.*,
-        fewest.absences
+        fewest.absences,
+        absent.session_kind = 'retirement' and fewest.absences is null as is_retired
     from absent
     cross join
         lateral (
@@ -110,6 +125,7 @@ counted as (
                     )
                 ) as absences
             from unnest(absent.scopes) as listed (scope)
+            where listed.scope <> all(coalesce(absent.retired_scopes, '{}'))
         ) as fewest
 
 ),
@@ -117,14 +133,21 @@ counted as (
 ripe as (
 
     select
-        counted.*,
-        counted.may_remove and counted.absences >= counted.removal_after_sessions as is_ripe,
-        scope_sizes.active_count,
-        count(*) filter (
-            where counted.may_remove and counted.absences >= counted.removal_after_sessions
-        ) over (partition by counted.session_id) as ripe_count
+        *,
+        may_remove and (is_retired or coalesce(absences >= removal_after_sessions, false)) as is_ripe
     from counted
-    inner join scope_sizes on counted.session_id = scope_sizes.session_id
+    where session_kind <> 'retirement' or is_retired
+
+),
+
+limited as (
+
+    select
+        ripe.*,
+        scope_sizes.active_count,
+        count(*) filter (where ripe.is_ripe) over (partition by ripe.session_id) as ripe_count
+    from ripe
+    inner join scope_sizes on ripe.session_id = scope_sizes.session_id
 
 )
 
@@ -136,14 +159,15 @@ select
     scope,
     case
         when not may_remove then 'suppressed'
-        when not coalesce(is_ripe, false) then 'missing'
+        when not is_ripe then 'missing'
         when ripe_count > max_removal_share * active_count then 'over_limit'
         else 'removed'
     end as outcome,
-    absences,
+    coalesce(absences, 0) as absences,
     active_count,
     ripe_count,
     max_removal_share,
+    is_retired,
     last_seen_at,
     observed_at
-from ripe
+from limited

@@ -5,7 +5,7 @@
     'scraped.condition_text', 'scraped.amenities_text', 'scraped.agent_name_text', 'scraped.agent_phone_text',
     'scraped.agent_email_text',
 ] -%}
--- Reading a number or an area needs the settings of its source, hence the one join that staging has.
+-- Reading a number or an area needs the settings of its source, and a listing may have changed its id: hence the joins.
 -- `offset 0` keeps each text from being read again wherever its value is used.
 with
 
@@ -21,13 +21,20 @@ sessions as (
 
 ),
 
+aliases as (
+
+    select * from {{ source('property_manager', 'listing_id_aliases') }}
+
+),
+
+-- A listing that was published under an older id stays that listing.
 parsed as (
 
     select
-        scraped.property_id,
+        coalesce(aliases.property_id, scraped.property_id) as property_id,
         scraped.session_id,
         sessions.sync_id,
-        scraped.source_listing_id,
+        coalesce(aliases.published_listing_id, scraped.source_listing_id) as source_listing_id,
 
         scraped.source,
         sessions.scope,
@@ -59,6 +66,7 @@ parsed as (
         typed.*
     from scraped
     inner join sessions on scraped.session_id = sessions.session_id
+    left join aliases on scraped.property_id = aliases.landed_property_id
     cross join
         lateral (
             select
