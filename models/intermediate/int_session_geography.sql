@@ -28,6 +28,8 @@ cities as (
     select
         session_id,
         city,
+        avg(latitude) filter (where longitude is not null) as latitude,
+        avg(longitude) filter (where latitude is not null) as longitude,
         count(*) as listing_count
     from listings
     group by session_id, city
@@ -55,6 +57,8 @@ ranked_cities as (
     select
         session_id,
         city,
+        latitude,
+        longitude,
         listing_count,
         row_number() over (partition by session_id order by listing_count desc, city asc) as size_rank
     from cities
@@ -68,8 +72,15 @@ city_figures as (
         session_id,
         count(*) as city_count,
         coalesce(
-            jsonb_agg(jsonb_build_object('city', left(city, 80), 'listings', listing_count) order by size_rank)
-            filter (where size_rank <= 20),
+            jsonb_agg(
+                jsonb_build_object(
+                    'city', left(city, 80),
+                    'listings', listing_count,
+                    'latitude', round(latitude::numeric, 4),
+                    'longitude', round(longitude::numeric, 4)
+                )
+                order by size_rank
+            ) filter (where size_rank <= 20),
             '[]'
         ) as cities,
         coalesce(sum(listing_count) filter (where size_rank > 20), 0)::bigint as other_cities_count,
