@@ -476,6 +476,44 @@ def rekey(name: str, file: Path, is_dry_run: bool, as_json: bool) -> None:
     print_rekey(result, is_dry_run=is_dry_run, as_json=as_json)
 
 
+@main.command(name="quality-report")
+@click.option("--session-id", help="The session, or the first digits of its id; default the latest that was synced.")
+@click.option("--source", help="Without --session-id: the latest session of this source.")
+@click.option(
+    "--html", "html_file", type=click.Path(path_type=Path), help="Write the report as one self-contained page."
+)
+@json_option
+@operation
+def quality_report(session_id: str | None, source: str | None, html_file: Path | None, as_json: bool) -> None:
+    """Show how good the data of a session are: scores, fields, rules, places, trend and what to do.
+
+    Example: property-manager quality-report --session-id 3f2a9c01 --html report.html
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.quality_page import write_page
+    from scripts.quality_report import latest_session
+    from scripts.quality_report import quality_report as read_report
+    from scripts.sync import require_source, resolve_session
+    from scripts.views import print_quality_report
+
+    if session_id is not None and source is not None:
+        raise UsageError(
+            "--session-id and --source cannot be combined", "A session id says everything; leave --source out."
+        )
+    with connect(ready_database()) as connection:
+        if session_id is not None:
+            resolved, _, _ = resolve_session(connection, session_id)
+        else:
+            if source is not None:
+                require_source(connection, source)
+            resolved = latest_session(connection, source)
+        report = read_report(connection, resolved)
+    if html_file is not None:
+        write_page(report, html_file)
+    print_quality_report(report, html_file, as_json=as_json)
+
+
 @main.command()
 @json_option
 @operation

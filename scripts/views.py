@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -35,6 +36,9 @@ _COUNTS = {
     "held": "held",
     "rejected": "rejected",
 }
+_BAR = 20
+_STEPS = "▁▂▃▄▅▆▇█"
+_CITIES = 8
 _ALWAYS_SHOWN = {"observed", "created", "updated", "removed", "unchanged"}
 
 
@@ -256,6 +260,61 @@ def print_restored(source: str, scope: str, *, as_json: bool) -> None:
     output.print(f"Scope {scope} of {source} may be crawled again; its listings come back when they are seen.")
 
 
+def print_quality_report(report: dict[str, Any], page: Path | None = None, *, as_json: bool) -> None:
+    """How good the data of a session are; where a page was written, only its place."""
+    if as_json:
+        print_json(report)
+        return
+    if page is not None:
+        output.print(Text(f"The report is in {page}"), soft_wrap=True)
+        return
+    session, overall = report["session"], report["overall"]
+    title = f"Session {short_id(session['session_id'])} of {session['source']}/{session['scope']}, "
+    title += f"observed {session['observed_at']:%Y-%m-%d %H:%M}: {_percent(overall['score'])}, {overall['grade']}"
+    output.print(Text(title, "bold"))
+    if session["quarantine_reason"]:
+        output.print(Text(f"Quarantined, nothing of it is published: {session['quarantine_reason']}", "red"))
+    elif session["removal_suppressed_reason"]:
+        output.print(Text(f"Removed nothing by absence: {session['removal_suppressed_reason']}", "yellow"))
+    output.print()
+    scores = [{"name": "overall", **overall}, *report["scores"]]
+    rows = [(each["name"], _bar(each["score"]), _percent(each["score"]), _percent(each["usual"])) for each in scores]
+    show(table("Scores", ("score", "", "now", "usual"), rows))
+    output.print()
+    _print_recommendations(report["recommendations"])
+    fields = [each for each in report["fields"] if each["weight"] > 0]
+    if fields:
+        rows = [
+            (
+                *(each["field_name"], _bar(each["fill_rate"]), _percent(each["fill_rate"])),
+                *(_percent(each["usual_fill_rate"]), each["unreadable_count"], "frozen" if each["is_frozen"] else ""),
+            )
+            for each in fields
+        ]
+        output.print()
+        show(table("Completeness by field", ("field", "", "filled", "usual", "unreadable", "state"), rows))
+    if report["violations"]:
+        keys = ("rule_name", "field_name", "severity", "rule_version", "listings")
+        output.print()
+        columns = ("rule", "field", "severity", "version", "listings")
+        show(table("Violations by rule", columns, [[each[key] for key in keys] for each in report["violations"]]))
+    if report["checks"]:
+        keys = ("verdict", "check_name", "field_name", "message", "consequence")
+        notable = [[each[key] for key in keys] for each in report["checks"] if each["verdict"] in ("fail", "warn")]
+        output.print()
+        passed = sum(each["verdict"] == "pass" for each in report["checks"])
+        if notable:
+            show(table("Checks", ("verdict", "check", "field", "finding", "consequence"), notable))
+        output.print(Text(f"{passed} of {len(report['checks'])} checks passed.", "dim"))
+    _print_places(report["geography"])
+    trend = [each for each in report["trend"] if each["overall_score"] is not None]
+    if len(trend) > 1:
+        line = "".join(_STEPS[min(int(each["overall_score"] * len(_STEPS)), len(_STEPS) - 1)] for each in trend)
+        output.print()
+        span = f"{trend[0]['observed_at']:%Y-%m-%d} to {trend[-1]['observed_at']:%Y-%m-%d}"
+        output.print(Text(f"Overall score over {len(trend)} sessions, {span}: {line}"))
+
+
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
     """The doctor's findings, each with its mend."""
     if as_json:
@@ -276,6 +335,40 @@ def print_server(status: ServerStatus, *, as_json: bool) -> None:
         print_json(told)
         return
     show(facts("", [(name.replace("_", " "), value) for name, value in told.items()]))
+
+
+def _print_recommendations(recommendations: Sequence[dict[str, Any]]) -> None:
+    if not recommendations:
+        output.print(Text("Nothing to do: the session looks as it should.", "green"))
+        return
+    output.print(Text("What to do", "bold"))
+    styles = {"critical": "red", "warning": "yellow"}
+    for advice in recommendations:
+        output.print(Text(f" {advice['urgency']:<9}{advice['message']}", styles.get(advice["urgency"], "")))
+
+
+def _print_places(geography: dict[str, Any] | None) -> None:
+    if not geography or not (geography["city_count"] or geography["located_count"]):
+        return
+    total = geography["with_city_count"]
+    rows = [
+        (each["city"], _bar(each["listings"] / total), each["listings"], _percent(each["listings"] / total))
+        for each in geography["cities"][:_CITIES]
+    ]
+    output.print()
+    if rows:
+        show(table(f"Places: {geography['city_count']} cities", ("city", "", "listings", "share"), rows))
+    if geography["located_count"]:
+        told = f"{geography['located_count']} listings have coordinates, in {geography['cell_count']} areas; "
+        output.print(Text(f"{told}{geography['outlier_count']} lie far from the rest.", "dim"))
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.1f}%"
+
+
+def _bar(share: float | None) -> str:
+    return "" if share is None else "█" * round(share * _BAR) + "░" * (_BAR - round(share * _BAR))
 
 
 def _syncs(reports: Sequence[SyncReport], error: PropertyManagerError | None = None) -> dict[str, Any]:

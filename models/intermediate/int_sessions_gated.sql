@@ -95,6 +95,13 @@ select
     measures.error_violations,
     measures.warning_violations,
     measures.info_violations,
+    measures.weighted_completeness,
+    measures.rejected_count,
+    measures.warned_count,
+    measures.noted_count,
+    measures.freshness_limit_hours,
+    measures.violations_by_rule,
+    measures.geography,
     sessions.removal_after_sessions,
     case when not sessions.allows_mass_removal then sessions.max_removal_share end as max_removal_share,
 
