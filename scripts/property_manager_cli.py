@@ -332,6 +332,92 @@ def status(as_json: bool) -> None:
         print_status(system_status(connection), as_json=as_json)
 
 
+@main.command()
+@click.option("--since", type=click.IntRange(min=0), help="Only rows after this sequence number.")
+@click.option("--type", "change_types", multiple=True, help="Only this kind of change, such as removed; repeatable.")
+@click.option("--field", "field_names", multiple=True, help="Only changes of this field; repeatable.")
+@click.option("--significant", "only_significant", is_flag=True, help="Only significant changes.")
+@click.option("--source", help="Only changes of this source.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="How many at most; without --since the last ones, for people 50."
+)
+@click.option("--follow", "is_followed", is_flag=True, help="Wait for new changes and show them as they are published.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@operation
+def changes(
+    since: int | None,
+    change_types: tuple[str, ...],
+    field_names: tuple[str, ...],
+    only_significant: bool,
+    source: str | None,
+    limit: int | None,
+    is_followed: bool,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Read the change feed, in order; a program goes on with --since and the last sequence it read.
+
+    Example: property-manager changes --field price --significant
+    """
+    from loaders.database import connect
+    from scripts import feed_views
+    from scripts.database import ready_database
+    from scripts.feed import CHANGE_TYPES, FeedFilter, follow_changes, latest_changes, read_changes
+    from scripts.sync import require_source
+
+    unknown = [name for name in change_types if name not in CHANGE_TYPES]
+    if unknown:
+        raise UsageError(f"--type {unknown[0]!r} is no kind of change", f"Kinds are: {', '.join(CHANGE_TYPES)}.")
+    if as_csv and as_json:
+        raise UsageError("--csv and --json cannot be combined", "Choose one of them.")
+    if is_followed and limit is not None:
+        raise UsageError("--follow and --limit cannot be combined", "Leave one of them out.")
+    chosen = FeedFilter(source, change_types, field_names, only_significant)
+    is_for_people = not (as_csv or as_json)
+    with connect(ready_database()) as connection:
+        if source is not None:
+            require_source(connection, source)
+        if is_followed:
+            rows = follow_changes(connection, chosen, since=since)
+        elif since is None and (limit is not None or is_for_people):
+            rows = latest_changes(connection, chosen, limit or 50)
+        else:
+            rows = read_changes(connection, chosen, since=since or 0, limit=limit)
+        if as_json:
+            feed_views.print_changes_as_lines(rows)
+        elif as_csv:
+            feed_views.print_changes_as_csv(rows)
+        elif is_followed:
+            feed_views.print_changes_as_they_come(rows)
+        else:
+            feed_views.print_changes(list(rows))
+
+
+@main.command()
+@click.argument("listing", metavar="PROPERTY")
+@click.option("--source", help="The source, where several know a listing of this id.")
+@json_option
+@operation
+def history(listing: str, source: str | None, as_json: bool) -> None:
+    """Show one listing's life: what it is now, its price over time and every change.
+
+    PROPERTY is its property_id, the first digits of it, or its id at the portal.
+
+    Example: property-manager history 3f2a9c01
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.feed import listing_history
+    from scripts.feed_views import print_history
+    from scripts.sync import require_source
+
+    with connect(ready_database()) as connection:
+        if source is not None:
+            require_source(connection, source)
+        print_history(listing_history(connection, listing, source), as_json=as_json)
+
+
 @main.command(name="list-sessions")
 @click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="How many, newest first.")
 @json_option

@@ -38,6 +38,7 @@ class SessionCounts:
     session_status: str
     observed: int
     created: int
+    relisted: int
     updated: int
     price_changed: int
     price_up: int

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _COUNTS = {
     "observed": "observed",
     "created": "created",
+    "relisted": "relisted",
     "updated": "updated",
     "price_down": "price ↓",
     "price_up": "price ↑",

@@ -4,7 +4,7 @@
     `metres` is the distance between the places the two rows name, for coordinates.
 -#}
 {% macro change_size(comparison, old_value, new_value, metres) -%}
-case
+round(case
     when {{ old_value }} is null or {{ new_value }} is null then null
     when {{ comparison }} = 'distance' then {{ metres }}
     when
@@ -25,7 +25,7 @@ case
         and jsonb_typeof({{ new_value }}) = 'array'
         then {{ _share_apart(_entries(old_value), _entries(new_value)) }}
     else 1
-end::double precision
+end::numeric, 6)::double precision
 {%- endmacro %}
 
 {#- The distinct words of a JSON text, in lower case. -#}
@@ -48,9 +48,9 @@ select jsonb_array_elements_text({{ value }})
             bool_or(is_some) as is_in_some,
             bool_or(not is_some) as is_in_others
         from (
-            select some.member, true as is_some from ({{ some }}) as some (member)
+            select one_side.member, true as is_some from ({{ some }}) as one_side (member)
             union all
-            select others.member, false as is_some from ({{ others }}) as others (member)
+            select other_side.member, false as is_some from ({{ others }}) as other_side (member)
         ) as memberships
         group by member
     ) as members

@@ -26,6 +26,7 @@ chosen_rows as (
         ) as spoken_row_no,
         case when bool_or(observation_kind <> 'card') then min(row_no) filter (where observation_kind = 'card') end
             as card_row_no,
+        max(evidence) as evidence,
         max(observed_at) as observed_at,
         count(*) as observation_count
     from scraped
@@ -66,6 +67,7 @@ merged as (
                     order by field_name
                 )
         end as observed_fields,
+        chosen_rows.evidence,
         chosen_rows.observation_count,
         chosen_rows.observed_at
     from chosen_rows

@@ -102,6 +102,7 @@ select
     measures.freshness_limit_hours,
     measures.violations_by_rule,
     measures.geography,
+    sessions.suspicious_price_change,
     sessions.removal_after_sessions,
     case when not sessions.allows_mass_removal then sessions.max_removal_share end as max_removal_share,
 

@@ -39,6 +39,7 @@ parsed as (
         scraped.source,
         sessions.scope,
         scraped.observation_kind,
+        scraped.listing_status as evidence,
         scraped.observed_fields as landed_fields,
 
         scraped.row_no,

@@ -42,10 +42,32 @@ def test_polish_months_with_default_settings_remove_nothing_in_masses(
     result = command.ok("import", *months, *POLAND_WITH_DEFAULTS, "--json").json
     sessions = [session for sync in result["syncs"] for session in sync["sessions"]]
     for s in sessions:
-        print({k: s[k] for k in ("observed","created","missing","removed","removals_suppressed","removal_suppressed_reason","frozen_reason","session_status")})
+        print(
+            {
+                k: s[k]
+                for k in (
+                    "observed",
+                    "created",
+                    "missing",
+                    "removed",
+                    "removals_suppressed",
+                    "removal_suppressed_reason",
+                    "frozen_reason",
+                    "session_status",
+                )
+            }
+        )
     for (v,) in connection.execute("select verdict from scrape_sessions order by observed_at"):
         for c in v["checks"]:
-            print(c["check_name"], c["field_name"], c["value"], c["usual_value"], c["threshold"], c["verdict"], c["message"])
+            print(
+                c["check_name"],
+                c["field_name"],
+                c["value"],
+                c["usual_value"],
+                c["threshold"],
+                c["verdict"],
+                c["message"],
+            )
     assert False
 
 
