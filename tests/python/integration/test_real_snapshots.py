@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
@@ -41,34 +42,23 @@ def test_polish_months_with_default_settings_remove_nothing_in_masses(
     months = sorted((shared_data / "poland_apartments").glob("*.csv.gz"))
     result = command.ok("import", *months, *POLAND_WITH_DEFAULTS, "--json").json
     sessions = [session for sync in result["syncs"] for session in sync["sessions"]]
-    for s in sessions:
-        print(
-            {
-                k: s[k]
-                for k in (
-                    "observed",
-                    "created",
-                    "missing",
-                    "removed",
-                    "removals_suppressed",
-                    "removal_suppressed_reason",
-                    "frozen_reason",
-                    "session_status",
-                )
-            }
-        )
-    for (v,) in connection.execute("select verdict from scrape_sessions order by observed_at"):
-        for c in v["checks"]:
-            print(
-                c["check_name"],
-                c["field_name"],
-                c["value"],
-                c["usual_value"],
-                c["threshold"],
-                c["verdict"],
-                c["message"],
-            )
-    assert False
+
+    assert [session["session_status"] for session in sessions] == ["complete"] * 4
+    assert [session["removed"] for session in sessions] == [0, 0, 0, 0]
+    assert [session["removals_suppressed"] for session in sessions] == [0, 0, 7_998, 15_329]
+    assert [session["removal_suppressed_reason"] for session in sessions] == [
+        None,
+        None,
+        "7998 of 25003 listings would be removed at once, more than the limit of 20.0 %",
+        "15329 of 32027 listings would be removed at once, more than the limit of 20.0 %",
+    ]
+    assert [session["frozen_fields"] for session in sessions] == [[], [], [], []]
+    alarms = " ".join(command.ok("status").stdout.split())
+    assert sessions[-1]["removal_suppressed_reason"] in alarms
+    new_shares = connection.execute(
+        "select (verdict -> 'new_share')::numeric from scrape_sessions order by observed_at"
+    )
+    assert [round(share, 2) for (share,) in new_shares] == [1, Decimal("0.36"), Decimal("0.42"), Decimal("0.43")]
 
 
 @pytest.mark.slow
