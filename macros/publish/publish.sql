@@ -14,7 +14,11 @@ begin
     end if;
 
     insert into {{ target.schema }}.listing_sightings (property_id, session_id, observed_at)
-    select property_id, session_id, observed_at from {{ ref('int_listings_compared') }};
+    select property_id, session_id, observed_at from {{ ref('int_listings_compared') }}
+    -- A quarantined session that is judged again has left its sightings already.
+    on conflict do nothing;
+
+    {{ record_rule_results() | trim | indent(4) }}
 
     update {{ ref('property_changes') }} set is_published = true
     where sync_id = open_sync.sync_id and not is_published;

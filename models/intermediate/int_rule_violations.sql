@@ -54,7 +54,7 @@ broken_alone as (
     cross join rules
     -- Each value is worked out where a rule asks for it, not before.
     cross join
-        lateral (
+        lateral ( -- noqa: ST05
             select
                 {{ field_is_missing('listings', 'rules.field_position', 'rules.attribute_name') }} as is_missing,
                 {{ field_as_text('listings', 'rules.field_position', 'rules.attribute_name') }} as text_value,
@@ -118,7 +118,8 @@ values_to_share as (
         rules.rule_name,
         {{ field_as_text('listings', 'rules.field_position', 'rules.attribute_name') }} as own_value,
         array(
-            select {{ field_as_text('listings', field_position('others.field_name'), attribute_name('others.field_name')) }}
+            {%- set other = 'others.field_name' %}
+            select {{ field_as_text('listings', field_position(other), attribute_name(other)) }}
             from unnest(rules.with_fields) with ordinality as others (field_name, field_number)
             order by others.field_number
         ) as other_values

@@ -33,5 +33,7 @@ select
     {{ rule_texts('values') }} as allowed_values,
     {{ rule_texts('with') }} as with_fields,
 
-    is_enabled
+    is_enabled,
+
+    updated_at
 from rules
