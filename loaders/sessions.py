@@ -46,7 +46,7 @@ def open_session(
     session_name: str | None = None,
     target_url: str | None = None,
 ) -> Session:
-    """Open a session (`kind` is `scrape` or `import`) and the staging partition its rows will land in."""
+    """Open a session (`kind` is `scrape`, `import` or `replay`) and the staging partition its rows will land in."""
     row = connection.execute(
         _SQL["open_session"],
         {

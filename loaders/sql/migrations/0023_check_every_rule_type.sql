@@ -74,6 +74,9 @@ begin
     elsif kind is null then
         problem := format('unknown field "%s"', new.field_name);
         advice := 'Use a field of properties_live, or attributes.<name>.';
+    elsif new.severity not in ('error', 'warning', 'info') then
+        problem := format('unknown severity "%s"', new.severity);
+        advice := 'Use error, warning or info.';
     elsif not settings ? new.rule_type then
         problem := format('unknown rule type "%s"', new.rule_type);
         advice := format(
