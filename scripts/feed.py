@@ -97,7 +97,7 @@ def listing_history(connection: psycopg.Connection, name: str, source: str | Non
     if not found:
         raise UsageError(
             f"there is no listing {name}",
-            "Give its property_id, the first digits of it, or its id at the portal; `property-manager changes` shows both.",
+            "Give its property_id, the first digits of it, or its id at the portal; see `property-manager changes`.",
         )
     if len(found) > 1:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from scripts.embedded_postgres import ServerStatus
     from scripts.quality_checks import SessionVerdict
     from scripts.rekey import RekeyResult
+    from scripts.replay import Replay
     from scripts.retire_scope import Retirement
+    from scripts.rules import Rehearsal, RuleCheck
     from scripts.sync import SessionCounts, SyncReport
 
 _COUNTS = {
@@ -316,6 +319,98 @@ def print_quality_report(report: dict[str, Any], page: Path | None = None, *, as
         output.print(Text(f"Overall score over {len(trend)} sessions, {span}: {line}"))
 
 
+def print_rules(rules: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Rules, each with its settings and what it found in the last sync that applied it."""
+    if as_json:
+        print_json({"rules": rules})
+        return
+    if not rules:
+        output.print("There are no rules yet; the first sync adds those that ship.")
+        return
+    columns = ("rule", "field", "type", "settings", "severity", "on", "version", "listings", "broken")
+    rows = [
+        (
+            *(rule["rule_name"], rule["field_name"], rule["rule_type"]),
+            json.dumps(rule["rule_config"], ensure_ascii=False) if rule["rule_config"] else None,
+            *(rule["severity"], "yes" if rule["is_enabled"] else "no", rule["rule_version"]),
+            *(rule["evaluated_count"], rule["violated_count"]),
+        )
+        for rule in rules
+    ]
+    show(table("", columns, rows))
+
+
+def print_rule_checks(checks: Sequence[RuleCheck], *, as_json: bool) -> None:
+    """Rules that would be refused, each with what is wrong."""
+    if as_json:
+        print_json({"checks": [{**asdict(check), "ok": check.ok} for check in checks]})
+        return
+    for check in checks:
+        if check.ok:
+            output.print(Text("ok   ", "green") + Text(check.rule_name))
+        else:
+            output.print(Text("fail ", "bold red") + Text(check.problem or ""))
+            if check.hint:
+                output.print(Text(f"     {check.hint}", "yellow"))
+    if not checks:
+        output.print("There are no rules yet; the first sync adds those that ship.")
+
+
+def print_rehearsals(rehearsals: Sequence[Rehearsal], *, as_json: bool) -> None:
+    """What rules would have flagged, one line a rule and session."""
+    if as_json:
+        print_json({"rehearsals": [rehearsal.as_json() for rehearsal in rehearsals]})
+        return
+    columns = (
+        "rule",
+        "session",
+        "source",
+        "observed at",
+        "listings",
+        "flagged",
+        "share",
+        "flagged then",
+        "for example",
+    )
+    rows = [
+        (
+            *(each.rule_name, short_id(each.session_id), each.source, each.observed_at, each.evaluated, each.flagged),
+            *(f"{each.share:.1%}", each.flagged_then),
+            "; ".join(f"{example['source_listing_id']}: {example['found_value']}" for example in each.examples) or None,
+        )
+        for each in rehearsals
+    ]
+    show(table("Would have been flagged", columns, rows))
+    output.print("Nothing was changed.")
+
+
+def print_switched_rule(rule_name: str, version: int | None, *, is_enabled: bool, as_json: bool) -> None:
+    """That a rule is on or off now, or was already; `version` is NULL in JSON where nothing changed."""
+    if as_json:
+        print_json({"rule_name": rule_name, "is_enabled": is_enabled, "rule_version": version})
+        return
+    state = "on" if is_enabled else "off"
+    told = f"was {state} already" if version is None else f"is {state} from the next sync on, as version {version}"
+    output.print(Text(f"{rule_name} {told}."))
+
+
+def print_replay(replay: Replay, reports: Sequence[SyncReport], *, as_json: bool) -> None:
+    """What was judged again, and what came of it."""
+    if as_json:
+        print_json({**replay.as_json(), **_syncs(reports)})
+        return
+    if replay.replay_sessions:
+        output.print(f"Judging again what rules held back: {_counted(replay.listings, 'listing')}.")
+    elif replay.reopened_sessions:
+        output.print("Judging the quarantined session again.")
+    else:
+        output.print("No rule holds a listing back here.")
+    if replay.quarantined_sessions:
+        waiting = _counted(replay.quarantined_sessions, "quarantined session")
+        output.print(Text(f"{waiting} can be judged again by --session-id; see status.", "yellow"))
+    _print_reports(reports)
+
+
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
     """The doctor's findings, each with its mend."""
     if as_json:
@@ -370,6 +465,10 @@ def _percent(share: float | None) -> str | None:
 
 def _bar(share: float | None) -> str:
     return "" if share is None else "█" * round(share * _BAR) + "░" * (_BAR - round(share * _BAR))
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def _syncs(reports: Sequence[SyncReport], error: PropertyManagerError | None = None) -> dict[str, Any]:

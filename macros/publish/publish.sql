@@ -19,6 +19,8 @@ begin
     -- A quarantined session that is synced again was seen before.
     on conflict (property_id, session_id) do nothing;
 
+    {{ record_rule_results() | trim | indent(4) }}
+
     update {{ ref('property_changes') }} set is_published = true
     where sync_id = open_sync.sync_id and not is_published;
     get diagnostics affected = row_count;

@@ -12,6 +12,8 @@
 ) }}
 -- depends_on: {{ ref('property_changes') }}
 -- depends_on: {{ ref('int_session_counts') }}
+-- depends_on: {{ ref('int_rule_violations') }}
+-- depends_on: {{ ref('stg_validation_rules') }}
 
 with
 
