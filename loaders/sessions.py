@@ -48,7 +48,9 @@ def open_session(
     session_name: str | None = None,
     target_url: str | None = None,
 ) -> Session:
-    """Open a session (`kind` is `scrape`, `import` or `retirement`) and the staging partition its rows will land in.
+    """Open a session and the staging partition its rows will land in.
+
+    `kind` is `scrape`, `import`, `replay` or `retirement`.
 
     Raises RetiredScopeError where nothing may land any more.
     """

@@ -332,6 +332,92 @@ def status(as_json: bool) -> None:
         print_status(system_status(connection), as_json=as_json)
 
 
+@main.command()
+@click.option("--since", type=click.IntRange(min=0), help="Only rows after this sequence number.")
+@click.option("--type", "change_types", multiple=True, help="Only this kind of change, such as removed; repeatable.")
+@click.option("--field", "field_names", multiple=True, help="Only changes of this field; repeatable.")
+@click.option("--significant", "only_significant", is_flag=True, help="Only significant changes.")
+@click.option("--source", help="Only changes of this source.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="How many at most; without --since the last ones, for people 50."
+)
+@click.option("--follow", "is_followed", is_flag=True, help="Wait for new changes and show them as they are published.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@operation
+def changes(
+    since: int | None,
+    change_types: tuple[str, ...],
+    field_names: tuple[str, ...],
+    only_significant: bool,
+    source: str | None,
+    limit: int | None,
+    is_followed: bool,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Read the change feed, in order; a program goes on with --since and the last sequence it read.
+
+    Example: property-manager changes --field price --significant
+    """
+    from loaders.database import connect
+    from scripts import feed_views
+    from scripts.database import ready_database
+    from scripts.feed import CHANGE_TYPES, FeedFilter, follow_changes, latest_changes, read_changes
+    from scripts.sync import require_source
+
+    unknown = [name for name in change_types if name not in CHANGE_TYPES]
+    if unknown:
+        raise UsageError(f"--type {unknown[0]!r} is no kind of change", f"Kinds are: {', '.join(CHANGE_TYPES)}.")
+    if as_csv and as_json:
+        raise UsageError("--csv and --json cannot be combined", "Choose one of them.")
+    if is_followed and limit is not None:
+        raise UsageError("--follow and --limit cannot be combined", "Leave one of them out.")
+    chosen = FeedFilter(source, change_types, field_names, only_significant)
+    is_for_people = not (as_csv or as_json)
+    with connect(ready_database()) as connection:
+        if source is not None:
+            require_source(connection, source)
+        if is_followed:
+            rows = follow_changes(connection, chosen, since=since)
+        elif since is None and (limit is not None or is_for_people):
+            rows = latest_changes(connection, chosen, limit or 50)
+        else:
+            rows = read_changes(connection, chosen, since=since or 0, limit=limit)
+        if as_json:
+            feed_views.print_changes_as_lines(rows)
+        elif as_csv:
+            feed_views.print_changes_as_csv(rows)
+        elif is_followed:
+            feed_views.print_changes_as_they_come(rows)
+        else:
+            feed_views.print_changes(list(rows))
+
+
+@main.command()
+@click.argument("listing", metavar="PROPERTY")
+@click.option("--source", help="The source, where several know a listing of this id.")
+@json_option
+@operation
+def history(listing: str, source: str | None, as_json: bool) -> None:
+    """Show one listing's life: what it is now, its price over time and every change.
+
+    PROPERTY is its property_id, the first digits of it, or its id at the portal.
+
+    Example: property-manager history 3f2a9c01
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.feed import listing_history
+    from scripts.feed_views import print_history
+    from scripts.sync import require_source
+
+    with connect(ready_database()) as connection:
+        if source is not None:
+            require_source(connection, source)
+        print_history(listing_history(connection, listing, source), as_json=as_json)
+
+
 @main.command(name="list-sessions")
 @click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="How many, newest first.")
 @json_option
@@ -474,6 +560,180 @@ def rekey(name: str, file: Path, is_dry_run: bool, as_json: bool) -> None:
         require_source(connection, name)
         result = rekey_source(connection, name, file, is_dry_run=is_dry_run)
     print_rekey(result, is_dry_run=is_dry_run, as_json=as_json)
+
+
+@main.command(name="quality-report")
+@click.option("--session-id", help="The session, or the first digits of its id; default the latest that was synced.")
+@click.option("--source", help="Without --session-id: the latest session of this source.")
+@click.option(
+    "--html", "html_file", type=click.Path(path_type=Path), help="Write the report as one self-contained page."
+)
+@json_option
+@operation
+def quality_report(session_id: str | None, source: str | None, html_file: Path | None, as_json: bool) -> None:
+    """Show how good the data of a session are: scores, fields, rules, places, trend and what to do.
+
+    Example: property-manager quality-report --session-id 3f2a9c01 --html report.html
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.quality_page import write_page
+    from scripts.quality_report import latest_session
+    from scripts.quality_report import quality_report as read_report
+    from scripts.sync import require_source, resolve_session
+    from scripts.views import print_quality_report
+
+    if session_id is not None and source is not None:
+        raise UsageError(
+            "--session-id and --source cannot be combined", "A session id says everything; leave --source out."
+        )
+    with connect(ready_database()) as connection:
+        if session_id is not None:
+            resolved, _, _ = resolve_session(connection, session_id)
+        else:
+            if source is not None:
+                require_source(connection, source)
+            resolved = latest_session(connection, source)
+        report = read_report(connection, resolved)
+    if html_file is not None:
+        write_page(report, html_file)
+    print_quality_report(report, html_file, as_json=as_json)
+
+
+@main.command(name="replay-quarantine")
+@click.option("--source", help="Only what is held back of this source.")
+@click.option("--session-id", help="Only what this session holds back; a quarantined session is judged again.")
+@wait_option
+@json_option
+@operation
+def replay_quarantine(source: str | None, session_id: str | None, wait: bool, as_json: bool) -> None:
+    """Judge stored rows that rules or the gate held back again, without scraping, and sync them.
+
+    Example: property-manager replay-quarantine --source my_feed
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.replay import prepare_replay
+    from scripts.sync import require_source, resolve_session
+    from scripts.views import print_replay
+
+    url = ready_database()
+    with connect(url, application_name="property-manager replay-quarantine") as connection:
+        if source is not None:
+            require_source(connection, source)
+        resolved = None
+        if session_id is not None:
+            resolved, owner, _ = resolve_session(connection, session_id)
+            if source not in (None, owner):
+                raise UsageError(f"session {resolved} belongs to {owner}, not to {source}", "Leave --source out.")
+            source = owner
+        replay = prepare_replay(connection, source=source, session_id=resolved)
+    reports = _sync(url, source=source, wait=wait)
+    print_replay(replay, reports, as_json=as_json)
+    _exit_for_gate(reports)
+
+
+@main.group()
+def rules() -> None:
+    """List, check, rehearse and switch validation rules.
+
+    Example: property-manager rules list
+    """
+
+
+@rules.command(name="list")
+@json_option
+@operation
+def rules_list(as_json: bool) -> None:
+    """List the rules with what each found in the last sync.
+
+    Example: property-manager rules list
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rules import list_rules
+    from scripts.views import print_rules
+
+    with connect(ready_database()) as connection:
+        print_rules(list_rules(connection), as_json=as_json)
+
+
+@rules.command(name="check")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@json_option
+@operation
+def rules_check(file: Path | None, as_json: bool) -> None:
+    """Say what is wrong with the rules of a YAML or JSON file, or with those that are stored; nothing is written.
+
+    Example: property-manager rules check rules.yml
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rules import check_rules, read_rules
+    from scripts.views import print_rule_checks
+
+    given = None if file is None else read_rules(file)
+    with connect(ready_database()) as connection:
+        checks = check_rules(connection, given)
+    print_rule_checks(checks, as_json=as_json)
+    if not all(check.ok for check in checks):
+        sys.exit(1)
+
+
+@rules.command(name="dry-run")
+@click.argument("rule_name", required=False)
+@click.option("--file", type=click.Path(path_type=Path), help="YAML or JSON file with new or changed rules.")
+@click.option("--sessions", type=click.IntRange(min=1), default=5, show_default=True, help="How many, newest first.")
+@click.option("--source", help="Only sessions of this source.")
+@wait_option
+@json_option
+@operation
+def rules_dry_run(
+    rule_name: str | None, file: Path | None, sessions: int, source: str | None, wait: bool, as_json: bool
+) -> None:
+    """Show what a rule would have flagged in past sessions, before it takes effect; nothing is written.
+
+    Example: property-manager rules dry-run --file rules.yml --sessions 10
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rules import read_rules, rehearse
+    from scripts.sync import require_source
+    from scripts.views import print_rehearsals
+
+    if (rule_name is None) == (file is None):
+        raise UsageError("name one rule, or a file with --file", "`property-manager rules list` shows the names.")
+    subject = rule_name if file is None else read_rules(file)
+    url = ready_database()
+    if source is not None:
+        with connect(url) as connection:
+            require_source(connection, source)
+    assert subject is not None
+    print_rehearsals(rehearse(url, subject, sessions=sessions, source=source, wait=wait), as_json=as_json)
+
+
+@rules.command()
+@click.argument("rule_name")
+@json_option
+@operation
+def enable(rule_name: str, as_json: bool) -> None:
+    """Switch a rule on, from the next sync on.
+
+    Example: property-manager rules enable price_is_positive
+    """
+    _switch_rule(rule_name, is_enabled=True, as_json=as_json)
+
+
+@rules.command()
+@click.argument("rule_name")
+@json_option
+@operation
+def disable(rule_name: str, as_json: bool) -> None:
+    """Switch a rule off, from the next sync on.
+
+    Example: property-manager rules disable price_is_stated
+    """
+    _switch_rule(rule_name, is_enabled=False, as_json=as_json)
 
 
 @main.command()
@@ -654,6 +914,17 @@ def migrate(as_json: bool) -> None:
         print_json({"applied": applied})
     else:
         out.print("\n".join(f"applied {name}" for name in applied) or "The database is up to date.")
+
+
+def _switch_rule(rule_name: str, *, is_enabled: bool, as_json: bool) -> None:
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rules import switch_rule
+    from scripts.views import print_switched_rule
+
+    with connect(ready_database(), application_name="property-manager rules") as connection:
+        version = switch_rule(connection, rule_name, is_enabled=is_enabled)
+    print_switched_rule(rule_name, version, is_enabled=is_enabled, as_json=as_json)
 
 
 def _sync(url: str, *, wait: bool, on_report: Callable[[Any], None] | None = None, **options: Any) -> list[Any]:

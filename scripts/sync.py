@@ -38,6 +38,7 @@ class SessionCounts:
     session_status: str
     observed: int
     created: int
+    relisted: int
     updated: int
     price_changed: int
     price_up: int
@@ -102,7 +103,7 @@ def sync_pending(
     project = DbtProject(database_url)
     with (
         connect(database_url, application_name="property-manager sync") as connection,
-        _run_lock(connection, wait),
+        run_lock(connection, wait=wait),
     ):
         if until_session is not None:
             connection.execute(_SQL["judge_again"], {"session_id": until_session, "is_forced": is_forced})
@@ -148,7 +149,8 @@ def require_source(connection: psycopg.Connection, source: str) -> None:
 
 
 @contextmanager
-def _run_lock(connection: psycopg.Connection, wait: bool) -> Iterator[None]:
+def run_lock(connection: psycopg.Connection, *, wait: bool) -> Iterator[None]:
+    """Hold, until the connection ends, the lock that lets one command sync at a time; BusyError without `wait`."""
     if wait:
         connection.execute(_SQL["wait_for_run_lock"])
     elif connection.execute(_SQL["try_run_lock"]).fetchone() != (True,):

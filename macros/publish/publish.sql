@@ -15,8 +15,11 @@ begin
 
     insert into {{ target.schema }}.listing_sightings (property_id, session_id, observed_at)
     select property_id, session_id, observed_at from {{ ref('int_listings_compared') }}
+    where evidence is null
     -- A quarantined session that is synced again was seen before.
     on conflict (property_id, session_id) do nothing;
+
+    {{ record_rule_results() | trim | indent(4) }}
 
     update {{ ref('property_changes') }} set is_published = true
     where sync_id = open_sync.sync_id and not is_published;
@@ -90,7 +93,7 @@ $publish$
 {#- The counts of distinct listings that a session and a sync carry. -#}
 {% macro sync_counts() %}
     {% do return([
-        'observed', 'created', 'updated', 'price_changed', 'price_up', 'price_down', 'reactivated', 'missing',
+        'observed', 'created', 'relisted', 'updated', 'price_changed', 'price_up', 'price_down', 'reactivated', 'missing',
         'removed', 'unchanged', 'held', 'rejected',
     ]) %}
 {% endmacro %}

@@ -15,7 +15,7 @@ past_sessions as (
 
 ),
 
-observed as (
+compared as (
 
     select * from {{ ref('int_listings_compared') }}
 
@@ -88,7 +88,7 @@ absent as (
         active_in_scope.*,
         last_sighting.observed_at as last_seen_at
     from active_in_scope
-    left join observed on active_in_scope.property_id = observed.property_id
+    left join compared on active_in_scope.property_id = compared.property_id
     cross join
         lateral (
             select max(sightings.observed_at) as observed_at
@@ -96,7 +96,7 @@ absent as (
             where sightings.property_id = active_in_scope.property_id
         ) as last_sighting
     where
-        observed.property_id is null
+        compared.property_id is null
         and active_in_scope.observed_at > last_sighting.observed_at
 
 ),
@@ -108,7 +108,8 @@ counted as (
     select
         absent.*,
         fewest.absences,
-        absent.session_kind = 'retirement' and fewest.absences is null as is_retired
+        absent.session_kind = 'retirement' and fewest.absences is null as is_retired,
+        null::text as evidence
     from absent
     cross join
         lateral (
@@ -130,13 +131,40 @@ counted as (
 
 ),
 
+-- Its own page says that the advert left: no session has to miss it first, whichever scope it stood in.
+left_by_evidence as (
+
+    select
+        active_in_scope.*,
+        null::timestamptz as last_seen_at,
+        0::bigint as absences,
+        false as is_retired,
+        compared.outcome as evidence
+    from active_in_scope
+    inner join compared
+        on
+            active_in_scope.session_id = compared.session_id
+            and active_in_scope.property_id = compared.property_id
+    where compared.outcome in ('gone', 'sold')
+
+),
+
+leaving as (
+
+    select * from counted
+    where session_kind <> 'retirement' or is_retired
+    union all
+    select * from left_by_evidence
+
+),
+
 ripe as (
 
     select
         *,
-        may_remove and (is_retired or coalesce(absences >= removal_after_sessions, false)) as is_ripe
-    from counted
-    where session_kind <> 'retirement' or is_retired
+        evidence is not null
+        or (may_remove and (is_retired or coalesce(absences >= removal_after_sessions, false))) as is_ripe
+    from leaving
 
 ),
 
@@ -158,16 +186,16 @@ select
     source,
     scope,
     case
-        when not may_remove then 'suppressed'
+        when not (may_remove or is_ripe) then 'suppressed'
         when not is_ripe then 'missing'
         when ripe_count > max_removal_share * active_count then 'over_limit'
         else 'removed'
     end as outcome,
+    coalesce(evidence, case when is_retired then 'retired' else 'absent' end) as removal_reason,
     coalesce(absences, 0) as absences,
     active_count,
     ripe_count,
     max_removal_share,
-    is_retired,
     last_seen_at,
     observed_at
 from limited

@@ -24,6 +24,24 @@ published as not materialized (
 
 ),
 
+sources as (
+
+    select * from {{ ref('stg_sources') }}
+
+),
+
+geography as (
+
+    select * from {{ ref('int_session_geography') }}
+
+),
+
+weights as (
+
+    select * from {{ ref('completeness_weights') }}
+
+),
+
 -- Few listings differ in the fields they carry, so counting per combination spares a look into the array per field.
 combinations as (
 
@@ -55,8 +73,9 @@ fields as (
     select
         combinations.session_id,
         field_count.field_name,
-        sum(combinations.listing_count)::bigint as carried_count,
-        sum(field_count.filled_count)::double precision / sum(combinations.listing_count) as fill_rate
+        sum(field_count.filled_count)::double precision / sum(combinations.listing_count) as fill_rate,
+        sum(field_count.filled_count) as filled_count,
+        sum(combinations.listing_count) as carried_count
     from combinations
     cross join
         lateral (
@@ -159,6 +178,75 @@ unseen as (
             and suspects.session_id = listings.session_id
     group by suspects.session_id
 
+),
+
+weighted as (
+
+    select
+        fields.session_id,
+        sum(weights.weight * fields.filled_count)
+        / nullif(sum(weights.weight * fields.carried_count), 0) as weighted_completeness
+    from fields
+    inner join weights on fields.field_name = weights.field_name
+    group by fields.session_id
+
+),
+
+broken_rules as (
+
+    select
+        session_id,
+        rule_name,
+        field_name,
+        severity,
+        rule_version,
+        count(*) as listing_count
+    from violations
+    group by session_id, rule_name, field_name, severity, rule_version
+
+),
+
+broken_by_rule as (
+
+    select
+        session_id,
+        jsonb_agg(
+            jsonb_build_object(
+                'rule_name', rule_name,
+                'field_name', field_name,
+                'severity', severity,
+                'rule_version', rule_version,
+                'listings', listing_count
+            )
+            order by listing_count desc, rule_name asc, rule_version asc
+        ) as violations_by_rule
+    from broken_rules
+    group by session_id
+
+),
+
+-- A listing counts once, by the worst rule it breaks.
+worst_by_listing as (
+
+    select
+        session_id,
+        property_id,
+        bool_or(severity = 'error') as has_error,
+        bool_or(severity = 'warning') as has_warning
+    from violations
+    group by session_id, property_id
+
+),
+
+worst as (
+
+    select
+        session_id,
+        count(*) filter (where has_warning and not has_error) as warned_count,
+        count(*) filter (where not has_warning and not has_error) as noted_count
+    from worst_by_listing
+    group by session_id
+
 )
 
 select
@@ -179,7 +267,14 @@ select
     coalesce(broken.info_violations, 0) as info_violations,
     known_ids.new_share,
     unseen.absent_share,
-    unseen.active_count
+    unseen.active_count,
+    weighted.weighted_completeness,
+    coalesce(broken.rejected_count, 0) as rejected_count,
+    coalesce(worst.warned_count, 0) as warned_count,
+    coalesce(worst.noted_count, 0) as noted_count,
+    sources.freshness_hours as freshness_limit_hours,
+    coalesce(broken_by_rule.violations_by_rule, '[]') as violations_by_rule,
+    to_jsonb(geography) - 'session_id' as geography
 from sessions
 left join volumes on sessions.session_id = volumes.session_id
 left join filled on sessions.session_id = filled.session_id
@@ -187,3 +282,8 @@ left join unreadable on sessions.session_id = unreadable.session_id
 left join broken on sessions.session_id = broken.session_id
 left join known_ids on sessions.session_id = known_ids.session_id
 left join unseen on sessions.session_id = unseen.session_id
+left join weighted on sessions.session_id = weighted.session_id
+left join broken_by_rule on sessions.session_id = broken_by_rule.session_id
+left join worst on sessions.session_id = worst.session_id
+left join sources on sessions.source = sources.source
+left join geography on sessions.session_id = geography.session_id

@@ -58,6 +58,7 @@ select
     sources.freshness_hours,
     sources.max_fill_rate_drop,
     sources.max_id_turnover,
+    sources.suspicious_price_change,
 
     sessions.is_complete,
     sessions.is_forced,

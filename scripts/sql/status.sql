@@ -80,7 +80,8 @@ select * from scrape_sessions where session_id = %(session_id)s;
 -- name: session_syncs
 -- What syncs did with one session.
 select
-    taken.sync_id, syncs.status, syncs.started_at, taken.observed, taken.created, taken.updated, taken.price_changed,
+    taken.sync_id, syncs.status, syncs.started_at, taken.observed, taken.created, coalesce(taken.relisted, 0) as relisted,
+    taken.updated, taken.price_changed,
     taken.price_up, taken.price_down, taken.reactivated, taken.missing, taken.removed, taken.unchanged, taken.held,
     taken.rejected, taken.removal_suppressed_reason, taken.removals_suppressed, syncs.error
 from sync_sessions as taken

@@ -52,8 +52,8 @@ where requests.request_id = %(request_id)s;
 -- What a sync did with each of its sessions.
 select
     sessions.session_id, sessions.source, sessions.scope, sessions.observed_at, sessions.status as session_status,
-    taken.observed, taken.created, taken.updated, taken.price_changed, taken.price_up, taken.price_down,
-    taken.reactivated, taken.missing, taken.removed, taken.unchanged, taken.held, taken.rejected,
+    taken.observed, taken.created, coalesce(taken.relisted, 0) as relisted, taken.updated, taken.price_changed,
+    taken.price_up, taken.price_down, taken.reactivated, taken.missing, taken.removed, taken.unchanged, taken.held, taken.rejected,
     taken.removal_suppressed_reason, taken.removals_suppressed,
     array(select jsonb_array_elements_text(sessions.verdict -> 'frozen_fields')) as frozen_fields,
     sessions.verdict ->> 'frozen_reason' as frozen_reason

@@ -2,4 +2,4 @@
 alter table scrape_sessions drop constraint scrape_sessions_session_kind_check;
 
 alter table scrape_sessions
-add constraint scrape_sessions_session_kind_check check (session_kind in ('scrape', 'import', 'retirement'));
+add constraint scrape_sessions_session_kind_check check (session_kind in ('scrape', 'import', 'replay', 'retirement'));
