@@ -47,9 +47,9 @@ coalesce(
 )
 {%- endmacro %}
 
-{#- Whether a number lies outside bounds of which one may be NULL; true for NaN, NULL for a missing number. -#}
+{#- Whether a number lies outside bounds of which one may be NULL; true for NaN, which is greater than infinity. -#}
 {% macro out_of_bounds(number, lower, upper) -%}
-({{ number }} = 'NaN' or {{ number }} < {{ lower }} or {{ number }} > {{ upper }})
+({{ number }} < coalesce({{ lower }}, '-Infinity') or {{ number }} > coalesce({{ upper }}, 'Infinity'))
 {%- endmacro %}
 
 {#- Whether two numbers stand in the order that an operator asks for; NULL where one is missing, else false for NaN. -#}

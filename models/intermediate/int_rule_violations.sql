@@ -172,6 +172,7 @@ described as (
         rules.field_name,
         rules.rule_type,
         rules.severity,
+        rules.field_position,
         rules.attribute_name,
         broken.found_value,
         rules.rule_version,
@@ -198,10 +199,7 @@ known_before as (
     where
         described.rule_type = 'required'
         and described.field_name <> all(described.observed_fields)
-        and coalesce(
-            to_jsonb(published) ->> described.field_name,
-            published.attributes ->> described.attribute_name
-        ) is not null
+        and not {{ field_is_missing('published', 'described.field_position', 'described.attribute_name') }}
 
 )
 
