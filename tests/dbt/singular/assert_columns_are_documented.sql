@@ -2,6 +2,8 @@
 -- A returned row is such a column, with where it was found.
 -- depends_on: {{ ref('properties_history') }}
 -- depends_on: {{ ref('session_quality') }}
+-- depends_on: {{ ref('session_recommendations') }}
+-- depends_on: {{ ref('listing_quality') }}
 
 {%- set nodes = [] -%}
 {%- if execute -%}
