@@ -21,9 +21,10 @@ from loaders.importer import ImportOptions, import_files
 from loaders.mapping import Mapping
 from loaders.sessions import ensure_source
 from scripts.dbt_runner import DbtProject
-from scripts.sync import _run_lock, _sync_once
+from scripts.sync import _sync_once, run_lock
 
 _RULE_DISABLED_BEFORE = 4
+_REQUEST = {"source": None, "allows_mass_removal": False}
 _FIELDS = {
     "source_listing_id": "id",
     "title": "title",
@@ -55,7 +56,8 @@ update sources set
     removal_after_sessions = case source when 'beta' then 1 else 2 end,
     max_removal_share = case source when 'alpha' then null else 0.5 end,
     min_volume_ratio = case source when 'beta' then null else 0.5 end,
-    min_coverage = 0.8
+    min_coverage = 0.8,
+    freshness_hours = null
 """
 _EVENTS = (
     "select jsonb_strip_nulls(to_jsonb(x)) from property_changes as x where sync_id = %(sync_id)s",
@@ -64,7 +66,8 @@ _EVENTS = (
     select jsonb_build_object('session', x.session_id, 'status', x.status, 'verdict', jsonb_strip_nulls(x.verdict))
     from scrape_sessions as x where session_id in (select session_id from sync_sessions where sync_id = %(sync_id)s)
     """,
-    "select jsonb_strip_nulls(to_jsonb(x)) from public_intermediate.int_rule_violations as x",
+    "select jsonb_strip_nulls(to_jsonb(x)) from rule_violations as x where sync_id = %(sync_id)s",
+    "select jsonb_strip_nulls(to_jsonb(x)) from rule_evaluations as x where sync_id = %(sync_id)s",
     "select jsonb_strip_nulls(to_jsonb(x)) from sync_metadata as x where sync_id = %(sync_id)s",
 )
 _TABLES = (
@@ -73,7 +76,7 @@ _TABLES = (
     "select jsonb_strip_nulls(to_jsonb(x)) from listing_sightings as x",
 )
 _CLOCK = re.compile(r"(?!2024-)\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
-_KEYS_OF_A_RUN = {"sync_id", "change_id", "sequence", "row_hash", "request_id", "invocation_id", "rule_version"}
+_KEYS_OF_A_RUN = {"sync_id", "change_id", "sequence", "row_hash", "request_id", "invocation_id", "age_hours"}
 
 Row = dict[str, Any]
 
@@ -152,9 +155,10 @@ def _alpha() -> Iterator[_Day]:
     late = {1: {"price": 1_000}, 9: {"price": 300_000}, 11: {"rooms": 1}}
     yield _Day("alpha", 4, flats([1, 9, 11, 40], late))
     yield _Day("alpha", 6, flats([1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 21, 22], second))
-    third = {**second, 4: {"price": 130_000}, 11: {"rooms": 3}}
+    third = {**second, 2: {"price": 20_000}, 4: {"price": 130_000}, 11: {"rooms": 3}}
     yield _Day("alpha", 8, flats([1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 21], third))
-    yield _Day("alpha", 9, flats([1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 21], third))
+    last = {**third, 2: {"price": 111_000}}
+    yield _Day("alpha", 9, flats([1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 21], last))
 
 
 def _beta() -> Iterator[_Day]:
@@ -165,7 +169,8 @@ def _beta() -> Iterator[_Day]:
     yield _Day("beta", 4, [])
     yield _Day("beta", 5, [*flats([1, 4, 5, 6, 10, 13], {10: {"price": 99_000}}), flat(7, id="")])
     yield _Day("beta", 6, flats([1, 2, 3, 4]))
-    yield _Day("beta", 7, flats([1, 4, 5, 6, 10, 13]))
+    again = {13: {"id": "flat-13-again", "title": "Flat 13, again", "price": 105_000}}
+    yield _Day("beta", 7, flats([1, 4, 5, 6, 10, 13], again))
 
 
 def _gamma() -> Iterator[_Day]:
@@ -186,7 +191,7 @@ def live_through(database_url: str, folder: Path, on_chapter: Callable[[list[str
 
     Lines are equal in every run. An exception of `on_chapter` ends the story.
     """
-    with connect(database_url) as connection, _run_lock(connection, wait=False):
+    with connect(database_url) as connection, run_lock(connection, wait=False):
         connection.execute(_RULES)
         for source in ("alpha", "beta", "gamma"):
             ensure_source(connection, source)
@@ -198,7 +203,7 @@ def live_through(database_url: str, folder: Path, on_chapter: Callable[[list[str
             if chapter == _RULE_DISABLED_BEFORE:
                 connection.execute("update validation_rules set is_enabled = false where rule_name = 'agent is known'")
             # As one long `sync-pending` would, which builds seeds and lasting views only once.
-            report = _sync_once(connection, project, None, is_first=chapter == 0)
+            report = _sync_once(connection, project, _REQUEST, is_first=chapter == 0)
             on_chapter(_told(connection, _EVENTS, {"sync_id": report.sync_id}))
         on_chapter(_told(connection, _TABLES, {}))
 
@@ -255,6 +260,8 @@ def _names(connection: psycopg.Connection) -> dict[str, str]:
 
 def _readable(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, dict):
+        if value.get("check_name") == "freshness":
+            value = {key: entry for key, entry in value.items() if key != "value"}
         return {
             names.get(key, key): _readable(entry, names) for key, entry in value.items() if key not in _KEYS_OF_A_RUN
         }
