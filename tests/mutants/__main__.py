@@ -95,8 +95,16 @@ def _judge(root: Path, waiting: list[Mutant], store: Path, processes: int, *, qu
     threads = [threading.Thread(target=work) for _ in range(processes)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        # Workers end with what they are at, and stop their servers; what was judged is kept.
+        while not todo.empty():
+            todo.get_nowait()
+        for thread in threads:
+            thread.join()
+        raise
     if errors:
         raise errors[0]
 
