@@ -2,7 +2,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest tests/python -q -rs --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint docs bench-quick env browser clean
+.PHONY: help demo test check lint docs bench-quick mutants env browser clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ docs: env ## The dbt documentation with its lineage, as one static page
 
 bench-quick: env ## Landing and syncing 100,000 listings, against plain PostgreSQL
 	$(BIN)/python benchmarks/quick.py
+
+mutants: env ## Small mistakes made in the SQL, one at a time: do the tests notice? ARGS='--sample 50 --seed 2'
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 env: ## The virtual environment .venv; PYTHON=... chooses the interpreter
 	@PYTHON='$(PYTHON)' sh scripts/bootstrap/env.sh
