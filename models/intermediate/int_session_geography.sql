@@ -261,7 +261,7 @@ frames as (
 
 ),
 
--- The finest step that keeps the map within 48 cells each way, in multiples of a cell.
+-- The finest step that keeps the map within 80 cells each way, in multiples of a cell.
 map_steps as (
 
     select
@@ -269,7 +269,7 @@ map_steps as (
         min(step.step) as step
     from frames
     cross join (values (1), (2), (4), (10), (20), (40), (100), (200), (400), (1000), (2000)) as step (step)
-    where greatest(frames.north - frames.south, frames.east - frames.west) <= step.step * {{ cell_degrees }} * 48
+    where greatest(frames.north - frames.south, frames.east - frames.west) <= step.step * {{ cell_degrees }} * 80
     group by frames.session_id
 
 ),
