@@ -141,22 +141,28 @@ def _map(geography: dict[str, Any] | None) -> dict[str, Any] | None:
         "height": box[1],
         "dots": dots,
         "largest": largest,
-        "labels": _labels(geography["cities"], place, box),
+        "labels": _labels(geography["cities"], dots, place, box),
         "bar_km": bar_km,
         "bar_share": bar_km / _KM_PER_DEGREE * scale / box[0],
     }
 
 
-def _labels(cities: Sequence[dict[str, Any]], place: Any, box: tuple[int, int]) -> list[dict[str, Any]]:
-    """Names of large cities that lie on the map and do not cover each other, by place in percent."""
+def _labels(
+    cities: Sequence[dict[str, Any]], dots: Sequence[tuple[float, ...]], place: Any, box: tuple[int, int]
+) -> list[dict[str, Any]]:
+    """Names of large cities beside their dots that do not cover each other, by place in percent.
+
+    Strays move the mean place of a city away from its dots; such a city stays without a name.
+    """
     labels: list[dict[str, Any]] = []
     for city in cities:
         if city.get("latitude") is None or len(labels) == _LABELS_ON_MAP:
             continue
         x, y = place(city["latitude"], city["longitude"])
         left, top = 100 * x / box[0], 100 * y / box[1]
+        has_dot = any(abs(x - dot[0]) < 30 and abs(y - dot[1]) < 30 for dot in dots)
         is_free = all(abs(left - other["left"]) > 20 or abs(top - other["top"]) > 7 for other in labels)
-        if 4 <= left <= 96 and 2 <= top <= 97 and is_free:
+        if 4 <= left <= 96 and 2 <= top <= 97 and has_dot and is_free:
             labels.append({"city": city["city"], "left": round(left, 1), "top": round(top, 1)})
     return labels
 
