@@ -1,4 +1,5 @@
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest tests/python -q -rs --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint docs bench-quick env browser clean
@@ -10,10 +11,10 @@ demo: env browser ## Scrape a portal on this machine over several days and tell 
 	$(BIN)/property-manager demo
 
 test: env browser lint ## Everything that is checked; ends with the list of skipped tests and why
-	$(BIN)/pytest tests/python -q -rs
+	$(PYTEST)
 
 check: env lint ## Lint and the quick tests, in under two minutes
-	$(BIN)/pytest tests/python -q -rs -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: env ## Style of Python and SQL
 	$(BIN)/ruff check .

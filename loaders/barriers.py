@@ -19,6 +19,7 @@ BARRIERS: tuple[str, ...] = (
     "after_publish_commit",
     "before_history",
     "after_sync",
+    "before_replay_commit",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any
 import psycopg
 
 from loaders.database import statements
+from loaders.errors import UsageError
 
 _SQL = statements("sessions.sql")
 
@@ -46,7 +48,14 @@ def open_session(
     session_name: str | None = None,
     target_url: str | None = None,
 ) -> Session:
-    """Open a session (`kind` is `scrape` or `import`) and the staging partition its rows will land in."""
+    """Open a session and the staging partition its rows will land in.
+
+    `kind` is `scrape`, `import`, `replay` or `retirement`.
+
+    Raises RetiredScopeError where nothing may land any more.
+    """
+    if kind != "retirement":
+        _require_living_scope(connection, source, scope)
     row = connection.execute(
         _SQL["open_session"],
         {
@@ -119,7 +128,21 @@ def resume_session(connection: psycopg.Connection, session_id: uuid.UUID) -> Ses
     row = connection.execute(_SQL["resume_session"], {"session_id": session_id}).fetchone()
     if row is None:
         raise SessionMovedOnError(session_id)
-    return Session(*row)
+    session = Session(*row)
+    _require_living_scope(connection, session.source, session.scope)
+    return session
+
+
+class RetiredScopeError(UsageError):
+    """The scope was retired: its listings are no longer expected, so nothing lands in it."""
+
+    code = "retired_scope"
+
+    def __init__(self, source: str, scope: str) -> None:
+        super().__init__(
+            f"the scope {scope} of {source} is retired; nothing was landed",
+            f"To crawl it again: property-manager source restore-scope {shlex.join([source, scope])}",
+        )
 
 
 class SessionMovedOnError(RuntimeError):
@@ -127,6 +150,11 @@ class SessionMovedOnError(RuntimeError):
 
     def __init__(self, session_id: uuid.UUID) -> None:
         super().__init__(f"session {session_id} is no longer in the state this step starts from")
+
+
+def _require_living_scope(connection: psycopg.Connection, source: str, scope: str) -> None:
+    if connection.execute(_SQL["retired_scope"], {"source": source, "scope": scope}).fetchone() is not None:
+        raise RetiredScopeError(source, scope)
 
 
 def _compare_and_set(connection: psycopg.Connection, statement: str, session_id: uuid.UUID, **values: Any) -> None:

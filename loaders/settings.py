@@ -24,6 +24,8 @@ SETTINGS: tuple[str, ...] = (
     "duplicate_rate",
     "error_rate",
     "freshness_hours",
+    "max_fill_rate_drop",
+    "max_id_turnover",
     "retention_days",
     "detail_ttl_hours",
     "requests_per_second",

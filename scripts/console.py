@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,11 @@ messages = Console(stderr=True, highlight=False)
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
     print(json.dumps(document, ensure_ascii=False, indent=2, default=_json_default))
+
+
+def json_line(document: Any) -> str:
+    """A document as one line of JSON, for streams of many."""
+    return json.dumps(document, ensure_ascii=False, default=_json_default)
 
 
 def print_error(error: PropertyManagerError, *, as_json: bool) -> None:
@@ -116,4 +122,6 @@ def _json_default(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

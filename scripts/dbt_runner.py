@@ -44,6 +44,15 @@ class DbtOutcome:
     failures: tuple[NodeFailure, ...]
 
 
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model as dbt would run it: where its table or view stands, and its query."""
+
+    schema: str
+    name: str
+    query: str
+
+
 class DbtProject:
     """The dbt project of this clone against one database; a process parses it once per database."""
 
@@ -56,6 +65,18 @@ class DbtProject:
         """Run `dbt build` with a selector of selectors.yml. Raises DbtFailedError when dbt could not start."""
         self._parse()
         return _outcome(self._invoke(["build", "--selector", selector]))
+
+    def compile_models(self, *names: str) -> dict[str, CompiledModel]:
+        """The queries of some models by name, without running anything."""
+        self._parse()
+        result = self._invoke(["compile", "--select", *names])
+        if not result.success:
+            raise DbtFailedError(
+                f"the dbt project cannot be compiled: {result.exception or 'see the log'}",
+                f"The log is {log_directory() / 'dbt.log'}.",
+            )
+        nodes = [compiled.node for compiled in result.result.results]
+        return {node.name: CompiledModel(node.schema, node.alias, node.compiled_code) for node in nodes}
 
     def generate_docs(self, target: Path) -> Path:
         """Write the static documentation site into a folder and return its page."""

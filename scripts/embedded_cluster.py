@@ -148,10 +148,15 @@ def remove_directories(cluster: Cluster) -> None:
 def abandoned_clusters() -> Iterator[Cluster]:
     """The clusters in the system directory whose home was deleted, or has another cluster now."""
     for file in _SYSTEM_CLUSTERS.glob("*.home"):
-        home, identity = Path(file.read_text(encoding="utf-8").strip()), file.stem
-        known = _read_identity(_identity_file(home))
-        if known is None or known["cluster"] != identity:
-            yield _system_cluster(home, identity)
+        try:
+            home, identity = Path(file.read_text(encoding="utf-8").strip()), file.stem
+            known = _read_identity(_identity_file(home))
+            abandoned = known is None or known["cluster"] != identity
+            cluster = _system_cluster(home, identity) if abandoned else None
+        except FileNotFoundError:
+            continue  # another process has destroyed it meanwhile
+        if cluster is not None:
+            yield cluster
 
 
 def private_directory(path: Path, account: Account | None) -> None:

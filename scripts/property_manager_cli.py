@@ -96,6 +96,16 @@ def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--wait", is_flag=True, help="Wait while another command is syncing.")(command)
 
 
+def mass_removal_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that lifts the limit on removals for what the command syncs."""
+    return click.option(
+        "--allow-mass-removal",
+        "allows_mass_removal",
+        is_flag=True,
+        help="Remove more than max_removal_share of a scope at once; audited.",
+    )(command)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="property-manager", prog_name="property-manager")
 def main() -> None:
@@ -117,6 +127,7 @@ def main() -> None:
 @click.option("--complete/--partial", "is_complete", default=False, help="Whether each session enumerates its scope.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE …", help="Change settings of the source.")
 @click.option("--no-sync", is_flag=True, help="Land the rows only.")
+@mass_removal_option
 @wait_option
 @json_option
 @operation
@@ -132,6 +143,7 @@ def import_(
     is_complete: bool,
     assignments: Sequence[str],
     no_sync: bool,
+    allows_mass_removal: bool,
     wait: bool,
     as_json: bool,
 ) -> None:
@@ -167,7 +179,9 @@ def import_(
         change_settings(connection, options.source, settings)
         with import_progress() as on_progress:
             imports = import_files(connection, files, options, on_progress)
-    synced = _Synced([]) if no_sync else _sync_landed(url, source=options.source, wait=wait)
+    synced = _Synced([])
+    if not no_sync:
+        synced = _sync_landed(url, source=options.source, wait=wait, allows_mass_removal=allows_mass_removal)
     print_imports(imports, synced.reports, synced.error, as_json=as_json)
     _exit_for(synced)
 
@@ -180,6 +194,7 @@ def import_(
 @click.option("--max-pages", type=click.IntRange(min=1), help="Stop after so many result pages; makes it partial.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE …", help="Change settings of the source.")
 @click.option("--no-sync", is_flag=True, help="Land the rows only.")
+@mass_removal_option
 @wait_option
 @json_option
 @operation
@@ -191,6 +206,7 @@ def scrape(
     max_pages: int | None,
     assignments: Sequence[str],
     no_sync: bool,
+    allows_mass_removal: bool,
     wait: bool,
     as_json: bool,
 ) -> None:
@@ -214,18 +230,29 @@ def scrape(
         max_pages=max_pages,
         assignments=assignments,
     )
-    synced = _Synced([]) if no_sync else _sync_landed(database, source=result.source, wait=wait)
+    synced = _Synced([])
+    if not no_sync:
+        synced = _sync_landed(database, source=result.source, wait=wait, allows_mass_removal=allows_mass_removal)
     print_scrape(result, synced.reports, synced.error, as_json=as_json)
     _exit_for(synced)
 
 
 @main.command()
 @click.option("--session-id", required=True, help="The session, or the first digits of its id.")
+@click.option(
+    "--force",
+    "is_forced",
+    is_flag=True,
+    help="Publish it whatever the gate says, quarantined or not; audited. Limits on removals stay.",
+)
+@mass_removal_option
 @wait_option
 @json_option
 @operation
-def sync(session_id: str, wait: bool, as_json: bool) -> None:
+def sync(session_id: str, is_forced: bool, allows_mass_removal: bool, wait: bool, as_json: bool) -> None:
     """Sync one session; older unfinished sessions of its source come first and are reported.
+
+    A quarantined session is judged again, with the settings, rules and ids of today.
 
     Example: property-manager sync --session-id 3f2a9c01
     """
@@ -243,19 +270,33 @@ def sync(session_id: str, wait: bool, as_json: bool) -> None:
             f"session {resolved} is {status}; only a session that was scraped to its end can be synced",
             "`property-manager status` names the command that helps.",
         )
-    if status not in ("scraped", "published"):
+    if is_forced and status not in ("scraped", "quarantined"):
+        raise UsageError(
+            f"session {resolved} is {status} already; --force is for a session that waits or was quarantined"
+        )
+    if status == "quarantined":
+        say(f"Session {resolved} was quarantined; it is judged again.")
+    elif status not in ("scraped", "published"):
         say(f"Session {resolved} is {status} already.")
-    reports = _sync(url, source=source, until_session=resolved, wait=wait)
+    reports = _sync(
+        url,
+        source=source,
+        until_session=resolved,
+        is_forced=is_forced,
+        allows_mass_removal=allows_mass_removal,
+        wait=wait,
+    )
     print_syncs(reports, as_json=as_json)
     _exit_for_gate(reports)
 
 
 @main.command(name="sync-pending")
 @click.option("--source", help="Only sessions of this source.")
+@mass_removal_option
 @wait_option
 @json_option
 @operation
-def sync_pending(source: str | None, wait: bool, as_json: bool) -> None:
+def sync_pending(source: str | None, allows_mass_removal: bool, wait: bool, as_json: bool) -> None:
     """Sync until nothing is pending.
 
     Example: property-manager sync-pending
@@ -269,7 +310,7 @@ def sync_pending(source: str | None, wait: bool, as_json: bool) -> None:
     if source is not None:
         with connect(url) as connection:
             require_source(connection, source)
-    reports = _sync(url, source=source, wait=wait)
+    reports = _sync(url, source=source, wait=wait, allows_mass_removal=allows_mass_removal)
     print_syncs(reports, as_json=as_json)
     _exit_for_gate(reports)
 
@@ -289,6 +330,92 @@ def status(as_json: bool) -> None:
 
     with connect(ready_database()) as connection:
         print_status(system_status(connection), as_json=as_json)
+
+
+@main.command()
+@click.option("--since", type=click.IntRange(min=0), help="Only rows after this sequence number.")
+@click.option("--type", "change_types", multiple=True, help="Only this kind of change, such as removed; repeatable.")
+@click.option("--field", "field_names", multiple=True, help="Only changes of this field; repeatable.")
+@click.option("--significant", "only_significant", is_flag=True, help="Only significant changes.")
+@click.option("--source", help="Only changes of this source.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="How many at most; without --since the last ones, for people 50."
+)
+@click.option("--follow", "is_followed", is_flag=True, help="Wait for new changes and show them as they are published.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@operation
+def changes(
+    since: int | None,
+    change_types: tuple[str, ...],
+    field_names: tuple[str, ...],
+    only_significant: bool,
+    source: str | None,
+    limit: int | None,
+    is_followed: bool,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Read the change feed, in order; a program goes on with --since and the last sequence it read.
+
+    Example: property-manager changes --field price --significant
+    """
+    from loaders.database import connect
+    from scripts import feed_views
+    from scripts.database import ready_database
+    from scripts.feed import CHANGE_TYPES, FeedFilter, follow_changes, latest_changes, read_changes
+    from scripts.sync import require_source
+
+    unknown = [name for name in change_types if name not in CHANGE_TYPES]
+    if unknown:
+        raise UsageError(f"--type {unknown[0]!r} is no kind of change", f"Kinds are: {', '.join(CHANGE_TYPES)}.")
+    if as_csv and as_json:
+        raise UsageError("--csv and --json cannot be combined", "Choose one of them.")
+    if is_followed and limit is not None:
+        raise UsageError("--follow and --limit cannot be combined", "Leave one of them out.")
+    chosen = FeedFilter(source, change_types, field_names, only_significant)
+    is_for_people = not (as_csv or as_json)
+    with connect(ready_database()) as connection:
+        if source is not None:
+            require_source(connection, source)
+        if is_followed:
+            rows = follow_changes(connection, chosen, since=since)
+        elif since is None and (limit is not None or is_for_people):
+            rows = latest_changes(connection, chosen, limit or 50)
+        else:
+            rows = read_changes(connection, chosen, since=since or 0, limit=limit)
+        if as_json:
+            feed_views.print_changes_as_lines(rows)
+        elif as_csv:
+            feed_views.print_changes_as_csv(rows)
+        elif is_followed:
+            feed_views.print_changes_as_they_come(rows)
+        else:
+            feed_views.print_changes(list(rows))
+
+
+@main.command()
+@click.argument("listing", metavar="PROPERTY")
+@click.option("--source", help="The source, where several know a listing of this id.")
+@json_option
+@operation
+def history(listing: str, source: str | None, as_json: bool) -> None:
+    """Show one listing's life: what it is now, its price over time and every change.
+
+    PROPERTY is its property_id, the first digits of it, or its id at the portal.
+
+    Example: property-manager history 3f2a9c01
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.feed import listing_history
+    from scripts.feed_views import print_history
+    from scripts.sync import require_source
+
+    with connect(ready_database()) as connection:
+        if source is not None:
+            require_source(connection, source)
+        print_history(listing_history(connection, listing, source), as_json=as_json)
 
 
 @main.command(name="list-sessions")
@@ -329,6 +456,112 @@ def session_details(session_id: str, as_json: bool) -> None:
         print_session(details(connection, resolved), as_json=as_json)
 
 
+@main.command(name="quality-checks")
+@click.option("--session-id", required=True, help="The session, or the first digits of its id.")
+@json_option
+@operation
+def quality_checks(session_id: str, as_json: bool) -> None:
+    """List what the gate checked of a session: value, limit, verdict and consequence; exit code 3 when one failed.
+
+    Example: property-manager quality-checks --session-id 3f2a9c01
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.quality_checks import session_verdict
+    from scripts.sync import resolve_session
+    from scripts.views import print_quality_checks
+
+    with connect(ready_database()) as connection:
+        resolved, _, _ = resolve_session(connection, session_id)
+        verdict = session_verdict(connection, resolved)
+    print_quality_checks(verdict, as_json=as_json)
+    if verdict.failed:
+        sys.exit(EXIT_QUALITY_GATE)
+
+
+@main.group()
+def source() -> None:
+    """Retire and restore scopes of a source, and map its listings to new ids.
+
+    Example: property-manager source retire-scope my_feed north --dry-run
+    """
+
+
+@source.command(name="retire-scope")
+@click.argument("name")
+@click.argument("scope")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say how many listings would be removed.")
+@mass_removal_option
+@wait_option
+@json_option
+@operation
+def retire_scope(name: str, scope: str, is_dry_run: bool, allows_mass_removal: bool, wait: bool, as_json: bool) -> None:
+    """Retire a scope that is no longer crawled: a sync removes the listings that no other scope lists.
+
+    Example: property-manager source retire-scope my_feed north --dry-run
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.retire_scope import retire_scope as retire
+    from scripts.sync import require_source
+    from scripts.views import print_retirement
+
+    url = ready_database()
+    with connect(url) as connection:
+        require_source(connection, name)
+        retirement = retire(connection, name, scope, is_dry_run=is_dry_run, allows_mass_removal=allows_mass_removal)
+    synced = _Synced([]) if is_dry_run else _sync_landed(url, source=name, wait=wait)
+    print_retirement(retirement, synced.reports, synced.error, as_json=as_json)
+    _exit_for(synced)
+
+
+@source.command(name="restore-scope")
+@click.argument("name")
+@click.argument("scope")
+@json_option
+@operation
+def restore_scope(name: str, scope: str, as_json: bool) -> None:
+    """Let a retired scope be crawled again; its listings come back when they are seen.
+
+    Example: property-manager source restore-scope my_feed north
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.retire_scope import restore_scope as restore
+    from scripts.sync import require_source
+    from scripts.views import print_restored
+
+    with connect(ready_database()) as connection:
+        require_source(connection, name)
+        restore(connection, name, scope)
+    print_restored(name, scope, as_json=as_json)
+
+
+@source.command()
+@click.argument("name")
+@click.option(
+    "--map", "file", required=True, type=click.Path(path_type=Path), help="CSV file with the columns old and new."
+)
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only check the file.")
+@json_option
+@operation
+def rekey(name: str, file: Path, is_dry_run: bool, as_json: bool) -> None:
+    """Map new ids to published listings after the portal changed its id scheme.
+
+    Example: property-manager source rekey my_feed --map ids.csv --dry-run
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rekey import rekey_source
+    from scripts.sync import require_source
+    from scripts.views import print_rekey
+
+    with connect(ready_database()) as connection:
+        require_source(connection, name)
+        result = rekey_source(connection, name, file, is_dry_run=is_dry_run)
+    print_rekey(result, is_dry_run=is_dry_run, as_json=as_json)
+
+
 @main.command(name="quality-report")
 @click.option("--session-id", help="The session, or the first digits of its id; default the latest that was synced.")
 @click.option("--source", help="Without --session-id: the latest session of this source.")
@@ -365,6 +598,142 @@ def quality_report(session_id: str | None, source: str | None, html_file: Path |
     if html_file is not None:
         write_page(report, html_file)
     print_quality_report(report, html_file, as_json=as_json)
+
+
+@main.command(name="replay-quarantine")
+@click.option("--source", help="Only what is held back of this source.")
+@click.option("--session-id", help="Only what this session holds back; a quarantined session is judged again.")
+@wait_option
+@json_option
+@operation
+def replay_quarantine(source: str | None, session_id: str | None, wait: bool, as_json: bool) -> None:
+    """Judge stored rows that rules or the gate held back again, without scraping, and sync them.
+
+    Example: property-manager replay-quarantine --source my_feed
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.replay import prepare_replay
+    from scripts.sync import require_source, resolve_session
+    from scripts.views import print_replay
+
+    url = ready_database()
+    with connect(url, application_name="property-manager replay-quarantine") as connection:
+        if source is not None:
+            require_source(connection, source)
+        resolved = None
+        if session_id is not None:
+            resolved, owner, _ = resolve_session(connection, session_id)
+            if source not in (None, owner):
+                raise UsageError(f"session {resolved} belongs to {owner}, not to {source}", "Leave --source out.")
+            source = owner
+        replay = prepare_replay(connection, source=source, session_id=resolved)
+    reports = _sync(url, source=source, wait=wait)
+    print_replay(replay, reports, as_json=as_json)
+    _exit_for_gate(reports)
+
+
+@main.group()
+def rules() -> None:
+    """List, check, rehearse and switch validation rules.
+
+    Example: property-manager rules list
+    """
+
+
+@rules.command(name="list")
+@json_option
+@operation
+def rules_list(as_json: bool) -> None:
+    """List the rules with what each found in the last sync.
+
+    Example: property-manager rules list
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rules import list_rules
+    from scripts.views import print_rules
+
+    with connect(ready_database()) as connection:
+        print_rules(list_rules(connection), as_json=as_json)
+
+
+@rules.command(name="check")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@json_option
+@operation
+def rules_check(file: Path | None, as_json: bool) -> None:
+    """Say what is wrong with the rules of a YAML or JSON file, or with those that are stored; nothing is written.
+
+    Example: property-manager rules check rules.yml
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rules import check_rules, read_rules
+    from scripts.views import print_rule_checks
+
+    given = None if file is None else read_rules(file)
+    with connect(ready_database()) as connection:
+        checks = check_rules(connection, given)
+    print_rule_checks(checks, as_json=as_json)
+    if not all(check.ok for check in checks):
+        sys.exit(1)
+
+
+@rules.command(name="dry-run")
+@click.argument("rule_name", required=False)
+@click.option("--file", type=click.Path(path_type=Path), help="YAML or JSON file with new or changed rules.")
+@click.option("--sessions", type=click.IntRange(min=1), default=5, show_default=True, help="How many, newest first.")
+@click.option("--source", help="Only sessions of this source.")
+@wait_option
+@json_option
+@operation
+def rules_dry_run(
+    rule_name: str | None, file: Path | None, sessions: int, source: str | None, wait: bool, as_json: bool
+) -> None:
+    """Show what a rule would have flagged in past sessions, before it takes effect; nothing is written.
+
+    Example: property-manager rules dry-run --file rules.yml --sessions 10
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rules import read_rules, rehearse
+    from scripts.sync import require_source
+    from scripts.views import print_rehearsals
+
+    if (rule_name is None) == (file is None):
+        raise UsageError("name one rule, or a file with --file", "`property-manager rules list` shows the names.")
+    subject = rule_name if file is None else read_rules(file)
+    url = ready_database()
+    if source is not None:
+        with connect(url) as connection:
+            require_source(connection, source)
+    assert subject is not None
+    print_rehearsals(rehearse(url, subject, sessions=sessions, source=source, wait=wait), as_json=as_json)
+
+
+@rules.command()
+@click.argument("rule_name")
+@json_option
+@operation
+def enable(rule_name: str, as_json: bool) -> None:
+    """Switch a rule on, from the next sync on.
+
+    Example: property-manager rules enable price_is_positive
+    """
+    _switch_rule(rule_name, is_enabled=True, as_json=as_json)
+
+
+@rules.command()
+@click.argument("rule_name")
+@json_option
+@operation
+def disable(rule_name: str, as_json: bool) -> None:
+    """Switch a rule off, from the next sync on.
+
+    Example: property-manager rules disable price_is_stated
+    """
+    _switch_rule(rule_name, is_enabled=False, as_json=as_json)
 
 
 @main.command()
@@ -547,6 +916,17 @@ def migrate(as_json: bool) -> None:
         out.print("\n".join(f"applied {name}" for name in applied) or "The database is up to date.")
 
 
+def _switch_rule(rule_name: str, *, is_enabled: bool, as_json: bool) -> None:
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rules import switch_rule
+    from scripts.views import print_switched_rule
+
+    with connect(ready_database(), application_name="property-manager rules") as connection:
+        version = switch_rule(connection, rule_name, is_enabled=is_enabled)
+    print_switched_rule(rule_name, version, is_enabled=is_enabled, as_json=as_json)
+
+
 def _sync(url: str, *, wait: bool, on_report: Callable[[Any], None] | None = None, **options: Any) -> list[Any]:
     from scripts.progress import sync_progress
     from scripts.sync import sync_pending as run
@@ -568,11 +948,11 @@ class _Synced(NamedTuple):
     error: PropertyManagerError | None = None
 
 
-def _sync_landed(url: str, *, source: str, wait: bool) -> _Synced:
+def _sync_landed(url: str, *, source: str, wait: bool, allows_mass_removal: bool = False) -> _Synced:
     """Sync what this command has landed; a failure is returned, so that what landed is reported all the same."""
     reports: list[Any] = []
     try:
-        _sync(url, source=source, wait=wait, on_report=reports.append)
+        _sync(url, source=source, wait=wait, on_report=reports.append, allows_mass_removal=allows_mass_removal)
     except PropertyManagerError as error:
         logging.getLogger("property_manager").exception("landed, but not synced: %s", error.message)
         error.hint = f"What was landed waits, do not land it again: `property-manager sync-pending`. {error.hint}"

@@ -40,8 +40,12 @@ def next_step(session: dict[str, Any]) -> str:
             if session["scope"] not in (session["target_url"], start_url(session["target_url"])):
                 command += ["--scope", session["scope"]]
             return f"{shlex.join(command)}    (takes it up where it stopped)"
-        case "quarantined" | "failed":
+        case "failed":
             return f"property-manager session-details --session-id {prefix}"
+        case "quarantined":
+            return f"property-manager quality-checks --session-id {prefix}"
+        case _ if session["frozen_fields"]:
+            return f"property-manager quality-checks --session-id {prefix}"
         case _:
             return "none: nothing was removed by absence, everything else is published"
 

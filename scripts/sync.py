@@ -38,6 +38,7 @@ class SessionCounts:
     session_status: str
     observed: int
     created: int
+    relisted: int
     updated: int
     price_changed: int
     price_up: int
@@ -50,6 +51,8 @@ class SessionCounts:
     rejected: int
     removal_suppressed_reason: str | None
     removals_suppressed: int
+    frozen_fields: list[str]
+    frozen_reason: str | None
 
 
 @dataclass(frozen=True)
@@ -85,24 +88,34 @@ def sync_pending(
     *,
     source: str | None = None,
     until_session: uuid.UUID | None = None,
+    is_forced: bool = False,
+    allows_mass_removal: bool = False,
     wait: bool = False,
     on_report: Callable[[SyncReport], None] | None = None,
 ) -> list[SyncReport]:
-    """Sync until nothing is pending, or until one session is done.
+    """Sync until nothing is pending, or until one session is done; a quarantined one is judged again.
 
-    `source` limits it to one source. Raises BusyError when another command is syncing and `wait` is off,
-    SyncFailedError when a run fails; what earlier runs published stays published.
+    `source` limits it to one source. `is_forced` overrides the gate for `until_session`, `allows_mass_removal` lifts
+    the limit on removals for every session this call syncs; both are audited. Raises BusyError when another command
+    is syncing and `wait` is off, SyncFailedError when a run fails; what earlier runs published stays published.
     """
     reports: list[SyncReport] = []
     project = DbtProject(database_url)
     with (
         connect(database_url, application_name="property-manager sync") as connection,
-        _run_lock(connection, wait),
+        run_lock(connection, wait=wait),
     ):
+        if until_session is not None:
+            connection.execute(_SQL["judge_again"], {"session_id": until_session, "is_forced": is_forced})
         pending = _count_pending(connection, source)
         while sum(pending) and not _is_done(connection, until_session):
             barriers.reach("before_sync")
-            report = _sync_once(connection, project, source, is_first=not reports)
+            report = _sync_once(
+                connection,
+                project,
+                {"source": source, "allows_mass_removal": allows_mass_removal},
+                is_first=not reports,
+            )
             reports.append(report)
             if on_report is not None:
                 on_report(report)
@@ -136,7 +149,8 @@ def require_source(connection: psycopg.Connection, source: str) -> None:
 
 
 @contextmanager
-def _run_lock(connection: psycopg.Connection, wait: bool) -> Iterator[None]:
+def run_lock(connection: psycopg.Connection, *, wait: bool) -> Iterator[None]:
+    """Hold, until the connection ends, the lock that lets one command sync at a time; BusyError without `wait`."""
     if wait:
         connection.execute(_SQL["wait_for_run_lock"])
     elif connection.execute(_SQL["try_run_lock"]).fetchone() != (True,):
@@ -158,10 +172,10 @@ def _is_done(connection: psycopg.Connection, session_id: uuid.UUID | None) -> bo
 
 
 def _sync_once(
-    connection: psycopg.Connection, project: DbtProject, source: str | None, *, is_first: bool
+    connection: psycopg.Connection, project: DbtProject, request: dict[str, Any], *, is_first: bool
 ) -> SyncReport:
     request_id = uuid.uuid4()
-    connection.execute(_SQL["request_sync"], {"request_id": request_id, "source": source})
+    connection.execute(_SQL["request_sync"], {"request_id": request_id, **request})
     outcome = project.build("sync" if is_first else "sync_again")
     with connection.cursor(row_factory=dict_row) as cursor:
         sync = cursor.execute(_SQL["requested_sync"], {"request_id": request_id}).fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,11 +19,17 @@ if TYPE_CHECKING:
     from loaders.importer import ImportResult
     from scripts.doctor import Check
     from scripts.embedded_postgres import ServerStatus
+    from scripts.quality_checks import SessionVerdict
+    from scripts.rekey import RekeyResult
+    from scripts.replay import Replay
+    from scripts.retire_scope import Retirement
+    from scripts.rules import Rehearsal, RuleCheck
     from scripts.sync import SessionCounts, SyncReport
 
 _COUNTS = {
     "observed": "observed",
     "created": "created",
+    "relisted": "relisted",
     "updated": "updated",
     "price_down": "price ↓",
     "price_up": "price ↑",
@@ -201,6 +208,62 @@ def print_session(details: dict[str, Any], *, as_json: bool) -> None:
         show(table("Rows that could not be landed", ("reason", "rows", "for example"), rows))
 
 
+def print_quality_checks(verdict: SessionVerdict, *, as_json: bool) -> None:
+    """What the gate asked of a session, each check with its value, limit and consequence."""
+    if as_json:
+        print_json(verdict.as_json())
+        return
+    show(facts("Session", list(verdict.facts().items())))
+    columns = ("check", "value", "usual", "limit", "verdict", "consequence", "finding")
+    rows = [
+        (
+            check["check_name"] if check["field_name"] is None else f"{check['check_name']} {check['field_name']}",
+            *(_measure(check[key]) for key in ("value", "usual_value", "threshold")),
+            *(check["verdict"], check["consequence"].replace("_", " "), check["message"]),
+        )
+        for check in verdict.checks
+    ]
+    show(table("Checks", columns, rows))
+
+
+def print_rekey(result: RekeyResult, *, is_dry_run: bool, as_json: bool) -> None:
+    """How many ids were mapped, and which sessions wait for that."""
+    if as_json:
+        print_json({**asdict(result), "dry_run": is_dry_run})
+        return
+    verb = "would be mapped" if is_dry_run else "were mapped"
+    output.print(f"{result.mapped} new ids of {result.source} {verb}, {result.already_mapped} are mapped already.")
+    for session_id in result.quarantined_sessions:
+        output.print(f"Quarantined, to be judged again: property-manager sync --session-id {short_id(session_id)}")
+
+
+def print_retirement(
+    retirement: Retirement,
+    reports: Sequence[SyncReport],
+    error: PropertyManagerError | None = None,
+    *,
+    as_json: bool,
+) -> None:
+    """What the retirement of a scope removes and keeps, then what was synced."""
+    if as_json:
+        print_json({**asdict(retirement), **_syncs(reports, error)})
+        return
+    verb = "would be removed" if retirement.session_id is None else "go with its sync"
+    output.print(
+        f"Scope {retirement.scope} of {retirement.source}: {retirement.removed} listings {verb}, "
+        f"{retirement.kept} stay, listed by other scopes."
+    )
+    _print_reports(reports, error)
+
+
+def print_restored(source: str, scope: str, *, as_json: bool) -> None:
+    """That a scope may be crawled again."""
+    if as_json:
+        print_json({"source": source, "scope": scope})
+        return
+    output.print(f"Scope {scope} of {source} may be crawled again; its listings come back when they are seen.")
+
+
 def print_quality_report(report: dict[str, Any], page: Path | None = None, *, as_json: bool) -> None:
     """How good the data of a session are; where a page was written, only its place."""
     if as_json:
@@ -254,6 +317,98 @@ def print_quality_report(report: dict[str, Any], page: Path | None = None, *, as
         output.print()
         span = f"{trend[0]['observed_at']:%Y-%m-%d} to {trend[-1]['observed_at']:%Y-%m-%d}"
         output.print(Text(f"Overall score over {len(trend)} sessions, {span}: {line}"))
+
+
+def print_rules(rules: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Rules, each with its settings and what it found in the last sync that applied it."""
+    if as_json:
+        print_json({"rules": rules})
+        return
+    if not rules:
+        output.print("There are no rules yet; the first sync adds those that ship.")
+        return
+    columns = ("rule", "field", "type", "settings", "severity", "on", "version", "listings", "broken")
+    rows = [
+        (
+            *(rule["rule_name"], rule["field_name"], rule["rule_type"]),
+            json.dumps(rule["rule_config"], ensure_ascii=False) if rule["rule_config"] else None,
+            *(rule["severity"], "yes" if rule["is_enabled"] else "no", rule["rule_version"]),
+            *(rule["evaluated_count"], rule["violated_count"]),
+        )
+        for rule in rules
+    ]
+    show(table("", columns, rows))
+
+
+def print_rule_checks(checks: Sequence[RuleCheck], *, as_json: bool) -> None:
+    """Rules that would be refused, each with what is wrong."""
+    if as_json:
+        print_json({"checks": [{**asdict(check), "ok": check.ok} for check in checks]})
+        return
+    for check in checks:
+        if check.ok:
+            output.print(Text("ok   ", "green") + Text(check.rule_name))
+        else:
+            output.print(Text("fail ", "bold red") + Text(check.problem or ""))
+            if check.hint:
+                output.print(Text(f"     {check.hint}", "yellow"))
+    if not checks:
+        output.print("There are no rules yet; the first sync adds those that ship.")
+
+
+def print_rehearsals(rehearsals: Sequence[Rehearsal], *, as_json: bool) -> None:
+    """What rules would have flagged, one line a rule and session."""
+    if as_json:
+        print_json({"rehearsals": [rehearsal.as_json() for rehearsal in rehearsals]})
+        return
+    columns = (
+        "rule",
+        "session",
+        "source",
+        "observed at",
+        "listings",
+        "flagged",
+        "share",
+        "flagged then",
+        "for example",
+    )
+    rows = [
+        (
+            *(each.rule_name, short_id(each.session_id), each.source, each.observed_at, each.evaluated, each.flagged),
+            *(f"{each.share:.1%}", each.flagged_then),
+            "; ".join(f"{example['source_listing_id']}: {example['found_value']}" for example in each.examples) or None,
+        )
+        for each in rehearsals
+    ]
+    show(table("Would have been flagged", columns, rows))
+    output.print("Nothing was changed.")
+
+
+def print_switched_rule(rule_name: str, version: int | None, *, is_enabled: bool, as_json: bool) -> None:
+    """That a rule is on or off now, or was already; `version` is NULL in JSON where nothing changed."""
+    if as_json:
+        print_json({"rule_name": rule_name, "is_enabled": is_enabled, "rule_version": version})
+        return
+    state = "on" if is_enabled else "off"
+    told = f"was {state} already" if version is None else f"is {state} from the next sync on, as version {version}"
+    output.print(Text(f"{rule_name} {told}."))
+
+
+def print_replay(replay: Replay, reports: Sequence[SyncReport], *, as_json: bool) -> None:
+    """What was judged again, and what came of it."""
+    if as_json:
+        print_json({**replay.as_json(), **_syncs(reports)})
+        return
+    if replay.replay_sessions:
+        output.print(f"Judging again what rules held back: {_counted(replay.listings, 'listing')}.")
+    elif replay.reopened_sessions:
+        output.print("Judging the quarantined session again.")
+    else:
+        output.print("No rule holds a listing back here.")
+    if replay.quarantined_sessions:
+        waiting = _counted(replay.quarantined_sessions, "quarantined session")
+        output.print(Text(f"{waiting} can be judged again by --session-id; see status.", "yellow"))
+    _print_reports(reports)
 
 
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
@@ -312,6 +467,10 @@ def _bar(share: float | None) -> str:
     return "" if share is None else "█" * round(share * _BAR) + "░" * (_BAR - round(share * _BAR))
 
 
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
 def _syncs(reports: Sequence[SyncReport], error: PropertyManagerError | None = None) -> dict[str, Any]:
     syncs = {"syncs": [report.as_json() for report in reports]}
     return syncs if error is None else {**syncs, **error_as_json(error)}
@@ -324,6 +483,10 @@ def _print_reports(reports: Sequence[SyncReport], error: PropertyManagerError | 
     for session in sessions:
         if session.removal_suppressed_reason:
             output.print(_suppression(session))
+        if session.frozen_reason:
+            fields = ", ".join(session.frozen_fields)
+            told = f"{short_id(session.session_id)} publishes nothing of {fields}: {session.frozen_reason}"
+            output.print(Text(told, "yellow"))
     if error is not None:
         print_error(error, as_json=False)
 
@@ -336,6 +499,11 @@ def _synced(sessions: Sequence[SessionCounts]) -> Table:
     columns = ["session", *(_COUNTS.get(key, key.replace("_", " ")) for key in keys)]
     rows = [(short_id(session.session_id), *(getattr(session, key) for key in keys)) for session in sessions]
     return table("Synced", columns, rows)
+
+
+def _measure(value: float | None) -> str | None:
+    """A value of a check: counts as they are, shares with four digits at most."""
+    return None if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 def _suppression(session: SessionCounts) -> Text:

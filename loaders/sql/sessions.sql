@@ -12,6 +12,10 @@ select
     %(session_name)s, %(target_url)s, clock_timestamp(), clock_timestamp()
 returning session_id, source, scope, opened_at, observed_at;
 
+-- name: retired_scope
+-- When a scope was retired; no row where it was not.
+select retired_at from retired_scopes where source = %(source)s and scope = %(scope)s;
+
 -- name: record_progress
 -- Refreshes the heartbeat and sets the counters that are given.
 update scrape_sessions

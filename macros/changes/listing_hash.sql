@@ -2,13 +2,13 @@
     A 64-bit hash over the tracked fields and attributes of a row: equal rows have equal hashes. A cache that may be
     rebuilt at any time, since PostgreSQL promises no stability across major versions.
 -#}
-{% macro listing_hash(relation) -%}
+{% macro listing_hash(relation, attributes=none) -%}
 hash_record_extended(
     row(
         {%- for field in listing_fields() %}
         {{ comparable(field, relation ~ '.' ~ field) }},
         {%- endfor %}
-        {{ relation }}.attributes
+        {{ attributes or relation ~ '.attributes' }}
     ), 0
 )
 {%- endmacro %}

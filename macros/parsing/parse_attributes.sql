@@ -10,7 +10,7 @@ case
             jsonb_object_agg(
                 name,
                 case
-                    when value ~ '^-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?$' then value::jsonb
+                    when value ~ '^-?(0|[1-9][0-9]*)(\.[0-9]+)?$' and length(value) <= 30 then value::jsonb
                     else to_jsonb({{ parse_text('value') }})
                 end
             )

@@ -4,11 +4,16 @@
     `number_format` ('1,234.56' or '1.234,56') decides first. Else a bare number with at most `plain_decimals` digits
     after its point is read as it stands ('85.125' -> 85.125); in other texts three digits after a separator that
     could be either make it a grouping separator ('85.125 m²' -> 85125).
+    Lengths are checked apart: a bounded repetition costs PostgreSQL a state for each repetition.
 -#}
 {% macro parse_number(text, number_format, affixes=none, plain_decimals=12) -%}
 case
     when {{ text }} is null then null
-    when ({{ number_format }} is distinct from '1.234,56') and {{ text }} ~ '^[+-]?[0-9]{1,18}(\.[0-9]{1,{{ plain_decimals }}})?$'
+    when
+        {{ text }} ~ '^[+-]?[0-9]+(\.[0-9]+)?$'
+        and length({{ text }}) <= 32
+        and length(split_part({{ text }}, '.', 2)) <= {{ plain_decimals }}
+        and ({{ number_format }} is distinct from '1.234,56')
         then {{ text }}::numeric
     else (
         select

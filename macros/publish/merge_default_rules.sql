@@ -5,5 +5,6 @@ insert into {{ target.schema }}.validation_rules (
 )
 select rule_name, field_name, rule_type, rule_config, severity, description, 'default'
 from {{ this }}
+where rule_name not in (select rule_name from {{ target.schema }}.validation_rules)
 on conflict (rule_name) do nothing
 {% endmacro %}

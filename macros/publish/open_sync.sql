@@ -78,7 +78,22 @@ begin
         from {{ target.schema }}.scrape_sessions
         where status = 'scraped' and (request.source is null or source = request.source)
         order by source, observed_at, opened_at, session_id;
+        {{ _permit_mass_removal() }}
     end if;
 end
 $open$
 {% endmacro %}
+
+{#- Marks the sessions of the new sync when its command lifted the limit on removals, each with an audit row. -#}
+{% macro _permit_mass_removal() %}
+with permitted as (
+            update {{ target.schema }}.scrape_sessions set allows_mass_removal = true
+            where request.allows_mass_removal and not allows_mass_removal and session_id in (
+                select session_id from {{ target.schema }}.sync_sessions where sync_id = new_sync
+            )
+            returning session_id, source, scope
+        )
+        insert into {{ target.schema }}.admin_audit_log (action, target, details)
+        select 'allow mass removal', session_id::text, jsonb_build_object('source', source, 'scope', scope)
+        from permitted;
+{%- endmacro %}

@@ -14,7 +14,12 @@ begin
     end if;
 
     insert into {{ target.schema }}.listing_sightings (property_id, session_id, observed_at)
-    select property_id, session_id, observed_at from {{ ref('int_listings_compared') }};
+    select property_id, session_id, observed_at from {{ ref('int_listings_compared') }}
+    where evidence is null
+    -- A quarantined session that is synced again was seen before.
+    on conflict (property_id, session_id) do nothing;
+
+    {{ record_rule_results() | trim | indent(4) }}
 
     update {{ ref('property_changes') }} set is_published = true
     where sync_id = open_sync.sync_id and not is_published;
@@ -29,7 +34,7 @@ begin
         published_at = now(),
         may_publish = gated.may_publish,
         may_remove = gated.may_remove,
-        verdict_reason = counts.removal_suppressed_reason,
+        verdict_reason = nullif(concat_ws('; ', counts.removal_suppressed_reason, gated.frozen_reason), ''),
         verdict = to_jsonb(gated)
     from {{ ref('int_sessions_gated') }} as gated
     inner join {{ ref('int_session_counts') }} as counts on gated.session_id = counts.session_id
@@ -88,7 +93,7 @@ $publish$
 {#- The counts of distinct listings that a session and a sync carry. -#}
 {% macro sync_counts() %}
     {% do return([
-        'observed', 'created', 'updated', 'price_changed', 'price_up', 'price_down', 'reactivated', 'missing',
+        'observed', 'created', 'relisted', 'updated', 'price_changed', 'price_up', 'price_down', 'reactivated', 'missing',
         'removed', 'unchanged', 'held', 'rejected',
     ]) %}
 {% endmacro %}

@@ -5,7 +5,12 @@ with
 changed as (
 
     select * from {{ ref('int_listings_changed') }}
-    where change_type is not null
+
+),
+
+field_changes as (
+
+    select * from {{ ref('int_field_changes') }}
 
 ),
 
@@ -18,7 +23,25 @@ missing as (
 
 published as (
 
-    select * from {{ ref('stg_published_listings') }}
+    select
+        property_id,
+        price
+    from {{ ref('stg_published_listings') }}
+
+),
+
+sessions as (
+
+    select
+        session_id,
+        {{ session_coverage('gated') }} as coverage
+    from {{ ref('int_sessions_gated') }} as gated
+
+),
+
+tracked_fields as (
+
+    select * from {{ ref('tracked_fields') }}
 
 ),
 
@@ -32,50 +55,60 @@ appearances as (
         changed.scope,
         changed.change_type,
         null::text as field_name,
-        null::jsonb as old_value,
+        case
+            when changed.change_type = 'relisted'
+                then
+                    jsonb_strip_nulls(jsonb_build_object(
+                        'property_id', changed.relisted_from,
+                        'source_listing_id', changed.relisted_listing_id,
+                        'price', published.price
+                    ))
+        end as old_value,
         {{ listing_as_json('changed') }} as new_value,
-        null::text as reason,
+        true as is_significant,
+        {{ change_confidence('changed.change_type', 1, 0, 'sessions.coverage', 0) }} as confidence,
+        'applied' as status,
+        case
+            when changed.change_type = 'relisted'
+                then format('the home of %s under another id', changed.relisted_listing_id)
+        end as reason,
+        null::text as removal_reason,
         changed.observed_at
     from changed
-    where changed.change_type in ('created', 'reactivated')
+    inner join sessions on changed.session_id = sessions.session_id
+    left join published on changed.relisted_from = published.property_id
+    where changed.change_type in ('created', 'relisted', 'reactivated')
 
 ),
 
 field_updates as (
 
     select
-        changed.sync_id,
-        changed.session_id,
-        changed.property_id,
-        changed.source,
-        changed.scope,
-        changed.change_type,
-        field_update.field_name,
-        field_update.old_value,
-        field_update.new_value,
-        null::text as reason,
-        changed.observed_at
-    from changed
-    inner join published on changed.property_id = published.property_id
-    cross join
-        lateral (
-            values
-            {%- for field in listing_fields() %}
-            {%- set old_value = comparable(field, 'published.' ~ field) %}
-            {%- set new_value = comparable(field, 'changed.' ~ field) %}
-            (
-                '{{ field }}',
-                {{ old_value }} is distinct from {{ new_value }},
-                case when {{ old_value }} is distinct from {{ new_value }} then to_jsonb(published.{{ field }}) end,
-                case when {{ old_value }} is distinct from {{ new_value }} then to_jsonb(changed.{{ field }}) end
-            ){{ ',' if not loop.last }}
-            {%- endfor %}
-        ) as field_update (field_name, is_changed, old_value, new_value)
-    where changed.change_type = 'updated' and field_update.is_changed
+        field_changes.sync_id,
+        field_changes.session_id,
+        field_changes.property_id,
+        field_changes.source,
+        field_changes.scope,
+        'updated' as change_type,
+        field_changes.field_name,
+        field_changes.old_value,
+        field_changes.new_value,
+        field_changes.is_significant,
+        field_changes.confidence,
+        'applied' as status,
+        case
+            when field_changes.field_name = 'price' and changed.price_verdict = 'confirmed'
+                then format('confirmed: held since %s', to_char(changed.pending_since, 'YYYY-MM-DD HH24:MI'))
+        end as reason,
+        null::text as removal_reason,
+        field_changes.observed_at
+    from field_changes
+    inner join changed on field_changes.property_id = changed.property_id
 
 ),
 
-attribute_updates as (
+-- What was not published, and why, is part of the audit.
+price_verdicts as (
 
     select
         changed.sync_id,
@@ -83,23 +116,31 @@ attribute_updates as (
         changed.property_id,
         changed.source,
         changed.scope,
-        changed.change_type,
-        'attributes.' || attribute.name as field_name,
-        published.attributes -> attribute.name as old_value,
-        changed.attributes -> attribute.name as new_value,
-        null::text as reason,
-        changed.observed_at
+        'held' as change_type,
+        'price' as field_name,
+        to_jsonb(changed.published_price) as old_value,
+        to_jsonb(case changed.price_verdict when 'held' then changed.held_price else changed.pending_price end)
+            as new_value,
+        changed.price_verdict = 'held' as is_significant,
+        {{ change_confidence(
+            "'held'", 'tracked_fields.reliability',
+            'abs(coalesce(changed.held_price, changed.pending_price) / nullif(changed.published_price, 0) - 1)',
+            'sessions.coverage', 0
+        ) }} as confidence,
+        changed.price_verdict as status,
+        case
+            when changed.price_verdict = 'dropped'
+                then coalesce('the next observation says ' || changed.price, 'the next observation says no price')
+            when changed.pending_price is not null
+                then format('replaces the held price of %s', changed.pending_price)
+            else 'a move beyond the limit; the next observation decides'
+        end as reason,
+        null::text as removal_reason,
+        changed.decided_at as observed_at
     from changed
-    inner join published on changed.property_id = published.property_id
-    cross join
-        lateral (
-            select names.name
-            from jsonb_object_keys(published.attributes || changed.attributes) as names (name)
-        ) as attribute
-    where
-        changed.change_type = 'updated'
-        and published.attributes is distinct from changed.attributes
-        and published.attributes -> attribute.name is distinct from changed.attributes -> attribute.name
+    inner join sessions on changed.session_id = sessions.session_id
+    inner join tracked_fields on tracked_fields.field_name = 'price'
+    where changed.price_verdict in ('held', 'dropped')
 
 ),
 
@@ -115,12 +156,23 @@ absences as (
         null::text as field_name,
         null::jsonb as old_value,
         null::jsonb as new_value,
+        missing.outcome = 'removed' as is_significant,
+        {{ change_confidence(
+            "'removed'", 1, 0, 'sessions.coverage',
+            "case missing.removal_reason when 'absent' then missing.absences - 1 when 'gone' then 2 else 3 end"
+        ) }} as confidence,
+        'applied' as status,
         case
             when missing.outcome = 'over_limit' then 'over the removal limit of the scope'
+            when missing.removal_reason = 'sold' then 'its page says it is sold'
+            when missing.removal_reason = 'gone' then 'its page is gone'
+            when missing.removal_reason = 'retired' then 'scope retired'
             else format('absent from %s complete sessions', missing.absences)
         end as reason,
+        case when missing.outcome = 'removed' then missing.removal_reason end as removal_reason,
         missing.observed_at
     from missing
+    inner join sessions on missing.session_id = sessions.session_id
 
 )
 
@@ -128,6 +180,6 @@ select * from appearances
 union all
 select * from field_updates
 union all
-select * from attribute_updates
+select * from price_verdicts
 union all
 select * from absences

@@ -3,6 +3,13 @@
     post_hook="analyze {{ this }}",
 ) }}
 
+{%- set published_columns = [
+    'price', 'currency', 'price_period', 'row_hash', 'version', 'scopes', 'quality_flags', 'held_price', 'held_at',
+    'first_price', 'original_price', 'previous_price', 'lowest_price', 'price_changed_at', 'relisted_from',
+    'earlier_days_on_market', 'significant_baseline', 'first_seen_at', 'spell_number', 'spell_started_at',
+    'removed_at', 'observed_at', 'last_session_id',
+] %}
+
 with
 
 compared as (
@@ -18,13 +25,30 @@ observed as (
 
 ),
 
+relisted as (
+
+    select * from {{ ref('int_listings_relisted') }}
+
+),
+
 published as (
 
     select * from {{ ref('stg_published_listings') }}
 
 ),
 
--- The listing as it will be published: what this observation could not carry stays as it was.
+-- NULL where nothing is frozen, so that the question costs nothing for each field of each listing.
+sessions as (
+
+    select
+        session_id,
+        suspicious_price_change,
+        nullif(frozen_fields, '{}') as frozen_fields
+    from {{ ref('int_sessions_gated') }}
+
+),
+
+-- The listing as its observation would have it: what that could not carry stays as it was.
 filled as (
 
     select
@@ -36,32 +60,75 @@ filled as (
         compared.scope,
         compared.outcome,
         {%- for field in listing_fields() %}
-        {{ value_to_publish(field, 'observed', 'published') }} as {{ field }},
+        {{ value_to_publish(field, 'observed', 'published', 'sessions.frozen_fields') }} as {{ field }},
         {%- endfor %}
-        case
-            when published.property_id is null or published.attributes = '{}' then observed.attributes
-            else published.attributes - observed.observed_attributes || observed.attributes
-        end as attributes,
+        jsonb_strip_nulls(coalesce(published.attributes, '{}') || observed.attributes) as attributes,
         compared.quality_flags,
         compared.observed_at,
-        published.price as published_price,
-        published.row_hash as published_row_hash,
-        published.version as published_version,
-        published.scopes as published_scopes,
-        published.quality_flags as published_quality_flags,
-        published.first_seen_at as published_first_seen_at,
-        published.spell_number as published_spell_number,
-        published.spell_started_at as published_spell_started_at,
-        published.observed_at as published_observed_at,
-        published.last_session_id as published_session_id,
+        {%- for column in published_columns %}
+        published.{{ column }} as published_{{ column }},
+        {%- endfor %}
         case when compared.outcome in ('differs', 'touched') then {{ listing_hash('published') }} end
-            as fresh_published_hash
+            as fresh_published_hash,
+        sessions.suspicious_price_change,
+        'price' = any(observed.observed_fields) and 'price' <> all(coalesce(sessions.frozen_fields, '{}'))
+            as is_price_observed
     from compared
     inner join observed
         on
             compared.session_id = observed.session_id
             and compared.property_id = observed.property_id
+    inner join sessions on compared.session_id = sessions.session_id
     left join published on compared.property_id = published.property_id
+
+),
+
+judged as (
+
+    select
+        *,
+        {{ price_verdict(
+            'price', 'is_price_observed', 'published_price', 'published_held_price', 'suspicious_price_change'
+        ) }} as price_verdict
+    from filled
+
+),
+
+-- A suspicious price is kept back together with what it is counted in; everything else goes on.
+decided as (
+
+    select
+        sync_id,
+        session_id,
+        property_id,
+        source_listing_id,
+        source,
+        scope,
+        outcome,
+        {%- for field in listing_fields() %}
+        {%- if field in ('price', 'currency', 'price_period') %}
+        case when price_verdict = 'held' then published_{{ field }} else {{ field }} end as {{ field }},
+        {%- else %}
+        {{ field }},
+        {%- endif %}
+        {%- endfor %}
+        attributes,
+        quality_flags,
+        observed_at,
+        {%- for column in published_columns %}
+        published_{{ column }},
+        {%- endfor %}
+        fresh_published_hash,
+        price_verdict,
+        case
+            when price_verdict = 'held' then price
+            when price_verdict is null then published_held_price
+        end as held_price,
+        case
+            when price_verdict = 'held' then observed_at
+            when price_verdict is null then published_held_at
+        end as held_at
+    from judged
 
 ),
 
@@ -69,20 +136,27 @@ hashed as (
 
     select
         *,
-        {{ listing_hash('filled') }} as row_hash
-    from filled
+        {{ listing_hash('decided') }} as row_hash
+    from decided
 
 ),
 
 classified as (
 
     select
-        *,
+        hashed.*,
         case
-            when outcome in ('created', 'reactivated') then outcome
-            when row_hash <> fresh_published_hash then 'updated'
-        end as change_type
+            when hashed.outcome = 'created' and relisted.property_id is not null then 'relisted'
+            when hashed.outcome in ('created', 'reactivated') then hashed.outcome
+            when hashed.row_hash <> hashed.fresh_published_hash then 'updated'
+        end as change_type,
+        hashed.outcome in ('created', 'reactivated') as is_spell_start,
+        hashed.currency is distinct from hashed.published_currency as has_other_currency,
+        relisted.relisted_from,
+        relisted.relisted_listing_id,
+        relisted.earlier_days_on_market as relisted_days_on_market
     from hashed
+    left join relisted on hashed.property_id = relisted.property_id
 
 )
 
@@ -101,31 +175,61 @@ select
     quality_flags,
     row_hash,
     published_price,
+    price_verdict,
+    held_price,
+    held_at,
+    published_held_price as pending_price,
+    published_held_at as pending_since,
+    coalesce(published_first_price, price) as first_price,
+    case
+        when is_spell_start or has_other_currency then price
+        else coalesce(published_original_price, price)
+    end as original_price,
+    case
+        when has_other_currency then null
+        when price <> published_price then published_price
+        else published_previous_price
+    end as previous_price,
+    case
+        when is_spell_start or has_other_currency then price
+        else least(published_lowest_price, price)
+    end as lowest_price,
+    case when price <> published_price then observed_at else published_price_changed_at end as price_changed_at,
+    coalesce(published_relisted_from, relisted_from) as relisted_from,
+    relisted_listing_id,
+    case change_type
+        when 'relisted' then relisted_days_on_market
+        when 'reactivated'
+            then
+                {{ days_on_market(
+                    'published_earlier_days_on_market', 'published_spell_started_at', 'published_removed_at'
+                ) }}
+        else coalesce(published_earlier_days_on_market, 0)
+    end as earlier_days_on_market,
+    case when is_spell_start then '{}' else coalesce(published_significant_baseline, '{}') end as significant_baseline,
     case
         when published_version is null then 1
         when change_type is null then published_version
         else published_version + 1
     end as version,
     case
-        when change_type in ('created', 'reactivated') then array[scope]
+        when is_spell_start then array[scope]
         when scope = any(published_scopes) then published_scopes
         else published_scopes || scope
     end as scopes,
     coalesce(published_first_seen_at, observed_at) as first_seen_at,
     case change_type
-        when 'created' then 1
         when 'reactivated' then published_spell_number + 1
-        else published_spell_number
+        else coalesce(published_spell_number, 1)
     end as spell_number,
-    case
-        when change_type in ('created', 'reactivated') then observed_at
-        else published_spell_started_at
-    end as spell_started_at,
+    case when is_spell_start then observed_at else published_spell_started_at end as spell_started_at,
+    observed_at as decided_at,
     case when change_type is null then published_observed_at else observed_at end as observed_at,
-    case when change_type is null then published_session_id else session_id end as last_session_id
+    case when change_type is null then published_last_session_id else session_id end as last_session_id
 from classified
 where
     change_type is not null
+    or price_verdict is not null
     or row_hash is distinct from published_row_hash
     or scope <> all(published_scopes)
     or quality_flags is distinct from published_quality_flags

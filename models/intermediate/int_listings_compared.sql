@@ -10,6 +10,7 @@ listings as (
         property_id,
         source,
         scope,
+        evidence,
         row_hash,
         observed_at
     from {{ ref('int_listings_observed') }}
@@ -41,7 +42,8 @@ published as (
         listing_status,
         row_hash,
         scopes,
-        quality_flags
+        quality_flags,
+        held_price
     from {{ ref('stg_published_listings') }}
 
 ),
@@ -88,6 +90,7 @@ select
     judged.source,
     judged.scope,
     {{ compared_outcome('judged', 'published') }} as outcome,
+    judged.evidence,
     judged.quality_flags,
     judged.observed_at
 from judged

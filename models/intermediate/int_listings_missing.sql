@@ -11,11 +11,11 @@ sessions as (
 past_sessions as (
 
     select * from {{ ref('stg_sessions') }}
-    where may_remove and session_status in ('published', 'complete')
+    where may_remove and session_status in ('published', 'complete') and session_kind <> 'retirement'
 
 ),
 
-observed as (
+compared as (
 
     select * from {{ ref('int_listings_compared') }}
 
@@ -38,6 +38,16 @@ published as (
 
 ),
 
+retired as (
+
+    select
+        source,
+        array_agg(scope) as scopes
+    from {{ ref('stg_retired_scopes') }}
+    group by source
+
+),
+
 active_in_scope as (
 
     select
@@ -45,17 +55,20 @@ active_in_scope as (
         sessions.session_id,
         sessions.source,
         sessions.scope,
+        sessions.session_kind,
         sessions.may_remove,
         sessions.removal_after_sessions,
         sessions.max_removal_share,
         sessions.observed_at,
         published.property_id,
-        published.scopes
+        published.scopes,
+        retired.scopes as retired_scopes
     from sessions
     inner join published
         on
             sessions.source = published.source
             and sessions.scope = any(published.scopes)
+    left join retired on sessions.source = retired.source
 
 ),
 
@@ -75,7 +88,7 @@ absent as (
         active_in_scope.*,
         last_sighting.observed_at as last_seen_at
     from active_in_scope
-    left join observed on active_in_scope.property_id = observed.property_id
+    left join compared on active_in_scope.property_id = compared.property_id
     cross join
         lateral (
             select max(sightings.observed_at) as observed_at
@@ -83,17 +96,20 @@ absent as (
             where sightings.property_id = active_in_scope.property_id
         ) as last_sighting
     where
-        observed.property_id is null
+        compared.property_id is null
         and active_in_scope.observed_at > last_sighting.observed_at
 
 ),
 
--- A listing leaves when every scope that listed it has missed it often enough since anyone last saw it.
+-- A listing leaves when every scope that listed it has missed it often enough since anyone last saw it. A scope that
+-- was retired has no say; where none is left, the session of the retirement takes the listing off.
 counted as (
 
     select
         absent.*,
-        fewest.absences
+        fewest.absences,
+        absent.session_kind = 'retirement' and fewest.absences is null as is_retired,
+        null::text as evidence
     from absent
     cross join
         lateral (
@@ -110,21 +126,56 @@ counted as (
                     )
                 ) as absences
             from unnest(absent.scopes) as listed (scope)
+            where listed.scope <> all(coalesce(absent.retired_scopes, '{}'))
         ) as fewest
+
+),
+
+-- Its own page says that the advert left: no session has to miss it first, whichever scope it stood in.
+left_by_evidence as (
+
+    select
+        active_in_scope.*,
+        null::timestamptz as last_seen_at,
+        0::bigint as absences,
+        false as is_retired,
+        compared.outcome as evidence
+    from active_in_scope
+    inner join compared
+        on
+            active_in_scope.session_id = compared.session_id
+            and active_in_scope.property_id = compared.property_id
+    where compared.outcome in ('gone', 'sold')
+
+),
+
+leaving as (
+
+    select * from counted
+    where session_kind <> 'retirement' or is_retired
+    union all
+    select * from left_by_evidence
 
 ),
 
 ripe as (
 
     select
-        counted.*,
-        counted.may_remove and counted.absences >= counted.removal_after_sessions as is_ripe,
+        *,
+        evidence is not null
+        or (may_remove and (is_retired or coalesce(absences >= removal_after_sessions, false))) as is_ripe
+    from leaving
+
+),
+
+limited as (
+
+    select
+        ripe.*,
         scope_sizes.active_count,
-        count(*) filter (
-            where counted.may_remove and counted.absences >= counted.removal_after_sessions
-        ) over (partition by counted.session_id) as ripe_count
-    from counted
-    inner join scope_sizes on counted.session_id = scope_sizes.session_id
+        count(*) filter (where ripe.is_ripe) over (partition by ripe.session_id) as ripe_count
+    from ripe
+    inner join scope_sizes on ripe.session_id = scope_sizes.session_id
 
 )
 
@@ -135,15 +186,16 @@ select
     source,
     scope,
     case
-        when not may_remove then 'suppressed'
-        when not coalesce(is_ripe, false) then 'missing'
+        when not (may_remove or is_ripe) then 'suppressed'
+        when not is_ripe then 'missing'
         when ripe_count > max_removal_share * active_count then 'over_limit'
         else 'removed'
     end as outcome,
-    absences,
+    coalesce(evidence, case when is_retired then 'retired' else 'absent' end) as removal_reason,
+    coalesce(absences, 0) as absences,
     active_count,
     ripe_count,
     max_removal_share,
     last_seen_at,
     observed_at
-from ripe
+from limited

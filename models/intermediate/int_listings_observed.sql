@@ -1,6 +1,6 @@
 -- Estimates of how many rows are chosen are far too low; a nested loop would read the texts once per listing.
 {{ config(
-    pre_hook="set local enable_nestloop = off",
+    pre_hook="set local enable_nestloop = off; set local work_mem = '64MB'",
     post_hook="analyze {{ this }} (session_id, property_id)",
     indexes=[{'columns': ['property_id', 'session_id'], 'unique': true}],
 ) }}
@@ -26,6 +26,7 @@ chosen_rows as (
         ) as spoken_row_no,
         case when bool_or(observation_kind <> 'card') then min(row_no) filter (where observation_kind = 'card') end
             as card_row_no,
+        max(evidence) as evidence,
         max(observed_at) as observed_at,
         count(*) as observation_count
     from scraped
@@ -45,13 +46,8 @@ merged as (
         {%- for field in listing_fields() %}
         {{ observed_or(field, 'spoken', 'cards') }} as {{ field }},
         {%- endfor %}
-        case
-            when spoken.attributes = '{}' and coalesce(cards.attributes, '{}') = '{}' then '{}'
-            else jsonb_strip_nulls(coalesce(cards.attributes, '{}') || spoken.attributes)
-        end as attributes,
-        array(
-            select jsonb_object_keys(coalesce(cards.attributes, '{}') || spoken.attributes)
-        ) as observed_attributes,
+        case when cards.row_no is null then spoken.attributes else cards.attributes || spoken.attributes end
+            as attributes,
         case
             when cards.row_no is null then spoken.unreadable_fields
             else
@@ -71,6 +67,7 @@ merged as (
                     order by field_name
                 )
         end as observed_fields,
+        chosen_rows.evidence,
         chosen_rows.observation_count,
         chosen_rows.observed_at
     from chosen_rows
@@ -90,5 +87,5 @@ merged as (
 
 select
     merged.*,
-    {{ listing_hash('merged') }} as row_hash
+    {{ listing_hash('merged', attributes='jsonb_strip_nulls(merged.attributes)') }} as row_hash
 from merged

@@ -16,7 +16,7 @@ changes as (
         sync_id,
         property_id
     from {{ ref('property_changes') }}
-    where is_published and change_type <> 'missing'
+    where is_published and change_type not in ('missing', 'held')
 
 ),
 
@@ -45,6 +45,9 @@ select
     live.attributes,
     live.version,
     live.spell_number,
+    live.relisted_from,
+    live.removal_reason,
+    live.standard_status,
     live.first_seen_at,
     live.spell_started_at,
     live.removed_at,

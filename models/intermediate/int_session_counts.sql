@@ -12,7 +12,7 @@ compared as (
 
     select
         session_id,
-        count(*) as observed,
+        count(*) filter (where evidence is null) as observed,
         count(*) filter (where outcome = 'rejected') as rejected,
         count(*) filter (where outcome = 'created') as created,
         count(*) filter (where outcome = 'reactivated') as reactivated
@@ -21,15 +21,21 @@ compared as (
 
 ),
 
-updated as (
+changed as (
 
     select
         session_id,
-        count(*) as updated,
-        count(*) filter (where price > published_price) as price_up,
-        count(*) filter (where price < published_price) as price_down
-    from {{ ref('int_listings_changed') }}
-    where change_type = 'updated'
+        count(*) filter (where change_type = 'relisted') as relisted,
+        count(*) filter (where is_held) as held,
+        count(*) filter (where change_type = 'updated' and not is_held) as updated,
+        count(*) filter (where change_type = 'updated' and price > published_price) as price_up,
+        count(*) filter (where change_type = 'updated' and price < published_price) as price_down
+    from (
+        select
+            *,
+            coalesce(price_verdict = 'held', false) and change_type is distinct from 'reactivated' as is_held
+        from {{ ref('int_listings_changed') }}
+    ) as decided
     group by session_id
 
 ),
@@ -61,10 +67,11 @@ select
 
     coalesce(compared.observed, 0) as observed,
     coalesce(compared.created, 0) as created,
-    coalesce(updated.updated, 0) as updated,
-    coalesce(updated.price_up, 0) + coalesce(updated.price_down, 0) as price_changed,
-    coalesce(updated.price_up, 0) as price_up,
-    coalesce(updated.price_down, 0) as price_down,
+    coalesce(changed.relisted, 0) as relisted,
+    coalesce(changed.updated, 0) as updated,
+    coalesce(changed.price_up, 0) + coalesce(changed.price_down, 0) as price_changed,
+    coalesce(changed.price_up, 0) as price_up,
+    coalesce(changed.price_down, 0) as price_down,
     coalesce(compared.reactivated, 0) as reactivated,
     coalesce(absent.missing, 0) as missing,
     coalesce(absent.removed, 0) as removed,
@@ -72,11 +79,12 @@ select
     - coalesce(compared.rejected, 0)
     - coalesce(compared.created, 0)
     - coalesce(compared.reactivated, 0)
-    - coalesce(updated.updated, 0) as unchanged,
-    0 as held,
+    - coalesce(changed.held, 0)
+    - coalesce(changed.updated, 0) as unchanged,
+    coalesce(changed.held, 0) as held,
     coalesce(compared.rejected, 0) as rejected,
     coalesce(absent.suppressed, 0) + coalesce(absent.over_limit, 0) as removals_suppressed
 from sessions
 left join compared on sessions.session_id = compared.session_id
-left join updated on sessions.session_id = updated.session_id
+left join changed on sessions.session_id = changed.session_id
 left join absent on sessions.session_id = absent.session_id

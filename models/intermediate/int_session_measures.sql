@@ -6,7 +6,7 @@ sessions as (
 
 ),
 
-listings as (
+listings as not materialized (
 
     select * from {{ ref('int_listings_observed') }}
 
@@ -15,6 +15,12 @@ listings as (
 violations as (
 
     select * from {{ ref('int_rule_violations') }}
+
+),
+
+published as not materialized (
+
+    select * from {{ ref('stg_published_listings') }}
 
 ),
 
@@ -88,6 +94,7 @@ filled as (
     select
         session_id,
         jsonb_object_agg(field_name, round(fill_rate::numeric, 4)) as fill_rates,
+        jsonb_object_agg(field_name, carried_count) as carried_counts,
         avg(fill_rate) filter (where field_name = any({{ core_fields() }})) as completeness
     from fields
     group by session_id
@@ -126,6 +133,50 @@ broken as (
         count(distinct property_id) filter (where severity = 'error') as rejected_count
     from violations
     group by session_id
+
+),
+
+known_ids as (
+
+    select
+        listings.session_id,
+        count(*) filter (where published.property_id is null)::double precision / count(*) as new_share
+    from listings
+    left join published on listings.property_id = published.property_id
+    group by listings.session_id
+
+),
+
+-- Looking for what was not seen reads the live table, so only sessions with too many new ids are asked.
+suspects as (
+
+    select
+        sessions.session_id,
+        sessions.source,
+        sessions.scope
+    from sessions
+    inner join known_ids on sessions.session_id = known_ids.session_id
+    where known_ids.new_share > sessions.max_id_turnover
+
+),
+
+unseen as (
+
+    select
+        suspects.session_id,
+        count(*) as active_count,
+        count(*) filter (where listings.property_id is null)::double precision / count(*) as absent_share
+    from suspects
+    inner join published
+        on
+            suspects.source = published.source
+            and suspects.scope = any(published.scopes)
+            and published.listing_status = 'active'
+    left join listings
+        on
+            published.property_id = listings.property_id
+            and suspects.session_id = listings.session_id
+    group by suspects.session_id
 
 ),
 
@@ -203,6 +254,7 @@ select
     sessions.sync_id,
 
     filled.fill_rates,
+    coalesce(filled.carried_counts, '{}') as carried_counts,
     coalesce(unreadable.unreadable_counts, '{}') as unreadable_counts,
 
     coalesce(volumes.observed_count, 0) as observed_count,
@@ -213,6 +265,9 @@ select
     coalesce(broken.error_violations, 0) as error_violations,
     coalesce(broken.warning_violations, 0) as warning_violations,
     coalesce(broken.info_violations, 0) as info_violations,
+    known_ids.new_share,
+    unseen.absent_share,
+    unseen.active_count,
     weighted.weighted_completeness,
     coalesce(broken.rejected_count, 0) as rejected_count,
     coalesce(worst.warned_count, 0) as warned_count,
@@ -225,6 +280,8 @@ left join volumes on sessions.session_id = volumes.session_id
 left join filled on sessions.session_id = filled.session_id
 left join unreadable on sessions.session_id = unreadable.session_id
 left join broken on sessions.session_id = broken.session_id
+left join known_ids on sessions.session_id = known_ids.session_id
+left join unseen on sessions.session_id = unseen.session_id
 left join weighted on sessions.session_id = weighted.session_id
 left join broken_by_rule on sessions.session_id = broken_by_rule.session_id
 left join worst on sessions.session_id = worst.session_id

@@ -32,6 +32,7 @@ select
 
     sessions.source,
     sessions.scope,
+    sessions.session_kind,
     sessions.incomplete_reason,
     sources.currency,
     sources.number_format,
@@ -51,11 +52,21 @@ select
     sources.max_removal_share,
     sources.min_coverage,
     sources.min_volume_ratio,
+    sources.completeness_rate as min_completeness,
+    sources.duplicate_rate as max_duplicate_rate,
+    sources.error_rate as max_error_rate,
+    sources.freshness_hours,
+    sources.max_fill_rate_drop,
+    sources.max_id_turnover,
+    sources.suspicious_price_change,
 
     sessions.is_complete,
+    sessions.is_forced,
+    sessions.allows_mass_removal,
 
     sessions.opened_at,
-    sessions.observed_at
+    sessions.observed_at,
+    syncs.started_at as sync_started_at
 from syncs
 inner join sync_sessions on syncs.sync_id = sync_sessions.sync_id
 inner join sessions on sync_sessions.session_id = sessions.session_id

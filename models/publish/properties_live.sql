@@ -12,6 +12,8 @@
 ) }}
 -- depends_on: {{ ref('property_changes') }}
 -- depends_on: {{ ref('int_session_counts') }}
+-- depends_on: {{ ref('int_rule_violations') }}
+-- depends_on: {{ ref('stg_validation_rules') }}
 
 with
 
@@ -34,28 +36,56 @@ published as (
 
 ),
 
-kept as (
+-- Per listing: fields that arrived at a significant value, and those that moved away from theirs a little.
+drifts as (
 
     select
         property_id,
-        source_listing_id,
-        source,
+        array_agg(field_name) filter (where is_significant or new_value is not distinct from significant_value)
+            as settled_fields,
+        jsonb_object_agg(field_name, coalesce(significant_value, 'null')) filter (
+            where not is_significant and new_value is distinct from significant_value
+        ) as drifting_from
+    from {{ ref('int_field_changes') }}
+    group by property_id
+
+),
+
+kept as (
+
+    select
+        changed.property_id,
+        changed.source_listing_id,
+        changed.source,
         'active' as listing_status,
         {%- for field in listing_fields() %}
-        {{ field }},
+        changed.{{ field }},
         {%- endfor %}
-        attributes,
-        quality_flags,
-        scopes,
-        row_hash,
-        version,
-        spell_number,
-        first_seen_at,
-        spell_started_at,
+        changed.attributes,
+        changed.quality_flags,
+        changed.scopes,
+        changed.row_hash,
+        changed.version,
+        changed.spell_number,
+        changed.first_price,
+        changed.original_price,
+        changed.previous_price,
+        changed.lowest_price,
+        changed.price_changed_at,
+        changed.held_price,
+        changed.held_at,
+        changed.relisted_from,
+        changed.earlier_days_on_market,
+        changed.significant_baseline - coalesce(drifts.settled_fields, '{}')
+        || coalesce(drifts.drifting_from, '{}') as significant_baseline,
+        null::text as removal_reason,
+        changed.first_seen_at,
+        changed.spell_started_at,
         null::timestamptz as removed_at,
-        observed_at,
-        last_session_id
+        changed.observed_at,
+        changed.last_session_id
     from changed
+    left join drifts on changed.property_id = drifts.property_id
 
 ),
 
@@ -75,6 +105,17 @@ removed as (
         published.row_hash,
         published.version + 1 as version,
         published.spell_number,
+        published.first_price,
+        published.original_price,
+        published.previous_price,
+        published.lowest_price,
+        published.price_changed_at,
+        published.held_price,
+        published.held_at,
+        published.relisted_from,
+        published.earlier_days_on_market,
+        published.significant_baseline,
+        missing.removal_reason,
         published.first_seen_at,
         published.spell_started_at,
         missing.observed_at as removed_at,
@@ -107,6 +148,19 @@ select
     row_hash,
     version,
     spell_number,
+    first_price,
+    original_price,
+    previous_price,
+    lowest_price,
+    round(1 - price / nullif(original_price, 0), 6)::double precision as cumulative_price_cut,
+    price_changed_at,
+    held_price,
+    held_at,
+    relisted_from,
+    earlier_days_on_market,
+    significant_baseline,
+    removal_reason,
+    {{ standard_status('listing_status', 'removal_reason') }} as standard_status,
     first_seen_at,
     spell_started_at,
     removed_at,

@@ -43,8 +43,12 @@ in_feed_order as (
         new_value,
         new_number - old_number as absolute_change,
         round((new_number - old_number) / nullif(abs(old_number), 0), 6)::double precision as relative_change,
-        'applied'::text as status,
+        is_significant,
+        confidence,
+        {{ major_change_type('change_type', 'field_name', 'removal_reason') }} as major_change_type,
+        status,
         reason,
+        removal_reason,
         observed_at
     from numbered
     order by source, observed_at, session_id, property_id, change_type, field_name
@@ -66,8 +70,12 @@ select
     new_value,
     absolute_change,
     relative_change,
+    is_significant,
+    confidence,
+    major_change_type,
     status,
     reason,
+    removal_reason,
     now() as detected_at,
     observed_at
 from in_feed_order

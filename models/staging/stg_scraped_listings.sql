@@ -1,4 +1,11 @@
--- Reading a number or an area needs the settings of its source, hence the one join that staging has.
+{%- set scraped_texts = [
+    'scraped.title_text', 'scraped.description_text', 'scraped.property_type_text', 'scraped.offer_type_text',
+    'scraped.price_period_text', 'scraped.street_address_text', 'scraped.city_text', 'scraped.region_text',
+    'scraped.postal_code_text', 'scraped.country_text', 'scraped.ownership_text', 'scraped.building_material_text',
+    'scraped.condition_text', 'scraped.amenities_text', 'scraped.agent_name_text', 'scraped.agent_phone_text',
+    'scraped.agent_email_text',
+] -%}
+-- Reading a number or an area needs the settings of its source, and a listing may have changed its id: hence the joins.
 -- `offset 0` keeps each text from being read again wherever its value is used.
 with
 
@@ -14,17 +21,25 @@ sessions as (
 
 ),
 
+aliases as (
+
+    select * from {{ source('property_manager', 'listing_id_aliases') }}
+
+),
+
+-- A listing that was published under an older id stays that listing.
 parsed as (
 
     select
-        scraped.property_id,
+        coalesce(aliases.property_id, scraped.property_id) as property_id,
         scraped.session_id,
         sessions.sync_id,
-        scraped.source_listing_id,
+        coalesce(aliases.published_listing_id, scraped.source_listing_id) as source_listing_id,
 
         scraped.source,
         sessions.scope,
         scraped.observation_kind,
+        scraped.listing_status as evidence,
         scraped.observed_fields as landed_fields,
 
         scraped.row_no,
@@ -52,31 +67,33 @@ parsed as (
         typed.*
     from scraped
     inner join sessions on scraped.session_id = sessions.session_id
+    left join aliases on scraped.property_id = aliases.landed_property_id
     cross join
         lateral (
             select
                 {{ parse_url('scraped.url_text') }} as url,
-                {{ parse_text('scraped.title_text') }} as title,
-                {{ parse_text('scraped.description_text') }} as description,
-                {{ parse_text('scraped.property_type_text') }} as property_type,
-                {{ parse_text('scraped.offer_type_text') }} as offer_type,
+                {{ parse_text('scraped.title_text', 'each_row.has_odd_spaces') }} as title,
+                {{ parse_text('scraped.description_text', 'each_row.has_odd_spaces') }} as description,
+                {{ parse_text('scraped.property_type_text', 'each_row.has_odd_spaces') }} as property_type,
+                {{ parse_text('scraped.offer_type_text', 'each_row.has_odd_spaces') }} as offer_type,
                 {{ parse_currency('scraped.currency_text', 'scraped.price_text') }} as stated_currency,
                 {{ assume_currency('sessions.currency', 'scraped.currency_text', 'scraped.price_text') }}
                     as assumed_currency,
-                {{ parse_text('scraped.price_period_text') }} as price_period,
-                {{ parse_text('scraped.street_address_text') }} as street_address,
-                {{ parse_text('scraped.city_text') }} as city,
-                {{ parse_text('scraped.region_text') }} as region,
-                {{ parse_text('scraped.postal_code_text') }} as postal_code,
-                coalesce({{ parse_text('scraped.country_text') }}, sessions.country) as country,
-                {{ parse_text('scraped.ownership_text') }} as ownership,
-                {{ parse_text('scraped.building_material_text') }} as building_material,
-                {{ parse_text('scraped.condition_text') }} as condition,
-                {{ parse_list('scraped.amenities_text', parse_text('entry'), is_set=true) }} as amenities,
+                {{ parse_text('scraped.price_period_text', 'each_row.has_odd_spaces') }} as price_period,
+                {{ parse_text('scraped.street_address_text', 'each_row.has_odd_spaces') }} as street_address,
+                {{ parse_text('scraped.city_text', 'each_row.has_odd_spaces') }} as city,
+                {{ parse_text('scraped.region_text', 'each_row.has_odd_spaces') }} as region,
+                {{ parse_text('scraped.postal_code_text', 'each_row.has_odd_spaces') }} as postal_code,
+                coalesce({{ parse_text('scraped.country_text', 'each_row.has_odd_spaces') }}, sessions.country)
+                    as country,
+                {{ parse_text('scraped.ownership_text', 'each_row.has_odd_spaces') }} as ownership,
+                {{ parse_text('scraped.building_material_text', 'each_row.has_odd_spaces') }} as building_material,
+                {{ parse_text('scraped.condition_text', 'each_row.has_odd_spaces') }} as condition,
+                {{ parse_set('scraped.amenities_text', parse_text('entry', 'each_row.has_odd_spaces')) }} as amenities,
                 {{ parse_list('scraped.images_text', parse_url('entry')) }} as images,
-                {{ parse_text('scraped.agent_name_text') }} as agent_name,
-                {{ parse_text('scraped.agent_phone_text') }} as agent_phone,
-                {{ parse_text('scraped.agent_email_text') }} as agent_email,
+                {{ parse_text('scraped.agent_name_text', 'each_row.has_odd_spaces') }} as agent_name,
+                {{ parse_text('scraped.agent_phone_text', 'each_row.has_odd_spaces') }} as agent_phone,
+                {{ parse_text('scraped.agent_email_text', 'each_row.has_odd_spaces') }} as agent_email,
                 {{ parse_attributes('scraped.attributes') }} as attributes,
                 {{ parse_price('scraped.price_text', 'sessions.number_format') }} as price,
                 {{ parse_area('scraped.area_m2_text', 'sessions.number_format', 'sessions.area_unit') }} as area_m2,
@@ -96,7 +113,11 @@ parsed as (
                 {{ parse_boolean('scraped.has_security_text') }} as has_security,
                 {{ parse_boolean('scraped.has_storage_room_text') }} as has_storage_room,
                 {{ parse_timestamp('scraped.listed_at_text', 'sessions.time_zone') }} as listed_at
-            from (values (true)) as each_row (is_read_once)
+            from (
+                select {{ any_has_odd_spaces(scraped_texts) }} as has_odd_spaces
+                from (values (true)) as this_row (is_read_once)
+                offset 0 -- noqa: AM09
+            ) as each_row
             offset 0 -- noqa: AM09
         ) as typed
 

@@ -30,6 +30,8 @@ select
     duplicates_collapsed,
 
     is_complete,
+    is_forced,
+    allows_mass_removal,
     may_publish,
     may_remove,
 

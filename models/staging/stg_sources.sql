@@ -23,5 +23,7 @@ select
     completeness_rate,
     duplicate_rate,
     error_rate,
-    freshness_hours
+    freshness_hours,
+    max_fill_rate_drop,
+    max_id_turnover
 from sources

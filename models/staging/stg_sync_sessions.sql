@@ -14,6 +14,7 @@ select
 
     observed,
     created,
+    relisted,
     updated,
     price_changed,
     price_up,

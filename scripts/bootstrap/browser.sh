@@ -36,7 +36,10 @@ EOF
 
 install_debian_package() {
     echo "Installing the Debian package chromium." >&2
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >&2
+    # Another `make` may be at it; apt then waits for it.
+    apt-get update -qq -o DPkg::Lock::Timeout=600 &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o DPkg::Lock::Timeout=600 \
+            --no-install-recommends chromium >&2
 }
 
 if [ -r "$stamp" ] && [ -z "${PROPERTY_BROWSER:-}" ] && [ -x "$(cat "$stamp")" ]; then

@@ -50,6 +50,16 @@ EOF
     exit 1
 fi
 
+# Of two that make it at once the second waits, then finds it made. The lock ends with its holder, however that ends.
+if [ "${1:-}" != alone ]; then
+    exec "$python" -c '
+import fcntl, os, sys
+lock = os.open("requirements.lock", os.O_RDWR)
+fcntl.flock(lock, fcntl.LOCK_EX)
+os.set_inheritable(lock, True)
+os.execvp("sh", ["sh", *sys.argv[1:]])' scripts/bootstrap/env.sh alone
+fi
+
 # Programs in an environment name its path, so one that was moved is made again.
 if [ "$(head -n 1 "$stamp" 2>/dev/null)" != "$(pwd)" ] || ! fits .venv/bin/python; then
     rm -rf .venv

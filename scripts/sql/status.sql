@@ -4,7 +4,10 @@ select
     sources.source,
     (
         select max(sessions.observed_at) from scrape_sessions as sessions
-        where sessions.source = sources.source and sessions.status = 'complete'
+        where
+            sessions.source = sources.source
+            and sessions.status = 'complete'
+            and sessions.session_kind <> 'retirement'
     ) as last_good_session_at,
     (
         select max(syncs.finished_at) from sync_metadata as syncs
@@ -28,6 +31,7 @@ select source, listing_status, count(*) as listings from properties_live group b
 select
     sessions.session_id, sessions.source, sessions.scope, sessions.status as session_status, sessions.observed_at,
     sessions.heartbeat_at, sessions.target_url,
+    array(select jsonb_array_elements_text(sessions.verdict -> 'frozen_fields')) as frozen_fields,
     case
         when sessions.status = 'running' then 'the process that was scraping is gone'
         else coalesce(sessions.error, sessions.verdict_reason, sessions.incomplete_reason)
@@ -76,7 +80,8 @@ select * from scrape_sessions where session_id = %(session_id)s;
 -- name: session_syncs
 -- What syncs did with one session.
 select
-    taken.sync_id, syncs.status, syncs.started_at, taken.observed, taken.created, taken.updated, taken.price_changed,
+    taken.sync_id, syncs.status, syncs.started_at, taken.observed, taken.created, coalesce(taken.relisted, 0) as relisted,
+    taken.updated, taken.price_changed,
     taken.price_up, taken.price_down, taken.reactivated, taken.missing, taken.removed, taken.unchanged, taken.held,
     taken.rejected, taken.removal_suppressed_reason, taken.removals_suppressed, syncs.error
 from sync_sessions as taken

@@ -8,7 +8,27 @@ select pg_advisory_lock(20557, hashtext(current_schema()));
 
 -- name: request_sync
 -- Tells the next dbt run what to take.
-insert into sync_requests (request_id, source, run_lock_pid) values (%(request_id)s, %(source)s, pg_backend_pid());
+insert into sync_requests (request_id, source, allows_mass_removal, run_lock_pid)
+values (%(request_id)s, %(source)s, %(allows_mass_removal)s, pg_backend_pid());
+
+-- name: judge_again
+-- Lets a quarantined session wait for the next sync, which judges it again, forced or not; leaves an audit row.
+with waiting as (
+    select session_id, source, scope, status from scrape_sessions
+    where session_id = %(session_id)s and status in ('scraped', 'quarantined')
+    for update
+),
+judged_again as (
+    update scrape_sessions set status = 'scraped', is_forced = %(is_forced)s
+    where session_id in (select session_id from waiting)
+)
+insert into admin_audit_log (action, target, details)
+select
+    case when %(is_forced)s then 'force session' else 'judge session again' end,
+    session_id::text,
+    jsonb_build_object('source', source, 'scope', scope, 'status', status)
+from waiting
+where %(is_forced)s or status = 'quarantined';
 
 -- name: count_pending
 -- Sessions that wait for a sync, and syncs that published but did not finish.
@@ -32,9 +52,11 @@ where requests.request_id = %(request_id)s;
 -- What a sync did with each of its sessions.
 select
     sessions.session_id, sessions.source, sessions.scope, sessions.observed_at, sessions.status as session_status,
-    taken.observed, taken.created, taken.updated, taken.price_changed, taken.price_up, taken.price_down,
-    taken.reactivated, taken.missing, taken.removed, taken.unchanged, taken.held, taken.rejected,
-    taken.removal_suppressed_reason, taken.removals_suppressed
+    taken.observed, taken.created, coalesce(taken.relisted, 0) as relisted, taken.updated, taken.price_changed,
+    taken.price_up, taken.price_down, taken.reactivated, taken.missing, taken.removed, taken.unchanged, taken.held, taken.rejected,
+    taken.removal_suppressed_reason, taken.removals_suppressed,
+    array(select jsonb_array_elements_text(sessions.verdict -> 'frozen_fields')) as frozen_fields,
+    sessions.verdict ->> 'frozen_reason' as frozen_reason
 from sync_sessions as taken
 inner join scrape_sessions as sessions on taken.session_id = sessions.session_id
 where taken.sync_id = %(sync_id)s

@@ -1,4 +1,7 @@
-"""One database server for the whole run, a fresh database per test, and the real command as a subprocess."""
+"""Database servers for the whole run, a fresh database per test, and the real command.
+
+Several processes may share a run (pytest-xdist): each has servers, database names and a PROPERTY_HOME of its own.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 from loaders.migrate import migrate
 from scripts.property_manager_cli import main
-from tests.python.servers import CONFIGURED, debian_binaries, running_server, server_names
+from tests.python.servers import CONFIGURED, RunningServers, debian_binaries, server_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
-_DATABASE = "property_manager_test"
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+_DATABASE = f"property_manager_test_{_WORKER}" if _WORKER else "property_manager_test"
+_TEMPLATE = f"{_DATABASE}_template"
 
 
 def pytest_report_header() -> str:
@@ -36,31 +41,46 @@ def pytest_report_header() -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test on its servers; the embedded one is not named in the test's id."""
-    if "server_url" in metafunc.fixturenames:
+    if "server_name" in metafunc.fixturenames:
         names = server_names(is_core=metafunc.definition.get_closest_marker("core") is not None)
         first = pytest.param(names[0], id=pytest.HIDDEN_PARAM)
         others = [pytest.param(name, marks=pytest.mark.slow) for name in names[1:]]
-        metafunc.parametrize("server_url", [first, *others], indirect=True, scope="session")
+        metafunc.parametrize("server_name", [first, *others], scope="session")
 
 
 @pytest.fixture(scope="session")
-def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The server that tests use; see `tests.python.servers`."""
-    with running_server(request.param, tmp_path_factory.mktemp("property_home")) as url:
-        yield url
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServers]:
+    """The servers that tests use; see `tests.python.servers`."""
+    with RunningServers(tmp_path_factory.mktemp("property_home")) as running:
+        yield running
+
+
+@pytest.fixture
+def server_url(servers: RunningServers, server_name: str) -> str:
+    """The server that this test runs on."""
+    return servers.url(server_name)
 
 
 @pytest.fixture(scope="session")
-def template_database(server_url: str) -> Iterator[str]:
+def servers_with_template(servers: RunningServers) -> Iterator[set[str]]:
+    """Servers that hold the migrated template; it is dropped at the end."""
+    urls: set[str] = set()
+    yield urls
+    for url in urls:
+        with psycopg.connect(url, autocommit=True) as admin:
+            _drop(admin, _TEMPLATE)
+
+
+@pytest.fixture
+def template_database(server_url: str, servers_with_template: set[str]) -> str:
     """A migrated database that tests copy instead of migrating again."""
-    name = f"{_DATABASE}_template"
-    with psycopg.connect(server_url, autocommit=True) as admin:
-        _drop(admin, name)
-        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    migrate(_with_database(server_url, name))
-    yield name
-    with psycopg.connect(server_url, autocommit=True) as admin:
-        _drop(admin, name)
+    if server_url not in servers_with_template:
+        with psycopg.connect(server_url, autocommit=True) as admin:
+            _drop(admin, _TEMPLATE)
+            admin.execute(sql.SQL("create database {}").format(sql.Identifier(_TEMPLATE)))
+        migrate(_with_database(server_url, _TEMPLATE))
+        servers_with_template.add(server_url)
+    return _TEMPLATE
 
 
 @pytest.fixture
@@ -145,9 +165,23 @@ class Command:
 
 
 @pytest.fixture(scope="session")
-def command_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One PROPERTY_HOME for all commands of a run, so that dbt's parsed project is shared."""
-    return tmp_path_factory.mktemp("home")
+def command_homes() -> dict[str, Path]:
+    """By server, one PROPERTY_HOME for all commands of a run, so that dbt's parsed project is shared."""
+    return {}
+
+
+@pytest.fixture
+def command_home(server_name: str, command_homes: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The PROPERTY_HOME of commands on the test's server."""
+    if server_name not in command_homes:
+        command_homes[server_name] = tmp_path_factory.mktemp("home")
+    return command_homes[server_name]
+
+
+@pytest.fixture
+def parsed_project(command_home: Path) -> Path:
+    """The target path of the commands, for tests that run dbt itself: it need not parse the project again."""
+    return command_home / "dbt"
 
 
 @pytest.fixture

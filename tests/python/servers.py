@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from scripts import embedded_postgres
@@ -32,8 +32,32 @@ def server_names(*, is_core: bool) -> list[str]:
     return ["embedded", "debian"] if is_core and debian_binaries() else ["embedded"]
 
 
+class RunningServers:
+    """The servers of one process: each is started when it is first asked for, and all end together.
+
+    Tests of several servers may follow each other in any order, so none ends before the last test.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._stack = ExitStack()
+        self._urls: dict[str, str] = {}
+
+    def __enter__(self) -> RunningServers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def url(self, name: str) -> str:
+        """The libpq URL of the server of this name."""
+        if name not in self._urls:
+            self._urls[name] = self._stack.enter_context(_running_server(name, self._home))
+        return self._urls[name]
+
+
 @contextmanager
-def running_server(name: str, home: Path) -> Iterator[str]:
+def _running_server(name: str, home: Path) -> Iterator[str]:
     """The libpq URL of a server, started for the run and gone with its data afterwards."""
     if name == "configured":
         assert CONFIGURED is not None

@@ -11,14 +11,16 @@ import psycopg
 
 SETTINGS = ("--set", "removal_after_sessions=1", "max_removal_share=null", "min_volume_ratio=null")
 
-POLAND = (
-    *("--source", "poland", "--complete", *SETTINGS, "--map", "source_listing_id=id", "city=city"),
+POLAND_WITH_DEFAULTS = (
+    *("--source", "poland", "--complete", "--map", "source_listing_id=id", "city=city"),
     *("property_type=type", "area_m2=squareMeters", "rooms=rooms", "floor=floor", "floor_count=floorCount"),
     *("year_built=buildYear", "latitude=latitude", "longitude=longitude", "ownership=ownership"),
     *("building_material=buildingMaterial", "condition=condition", "has_parking=hasParkingSpace"),
     *("has_balcony=hasBalcony", "has_elevator=hasElevator", "has_security=hasSecurity"),
     *("has_storage_room=hasStorageRoom", "price=price", "currency='PLN'"),
 )
+
+POLAND = (*POLAND_WITH_DEFAULTS, *SETTINGS)
 
 REDFIN = (
     *(

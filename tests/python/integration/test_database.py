@@ -95,20 +95,20 @@ def test_plain_dbt_build_on_a_clean_database_and_with_pending_sessions(
     assert tables(connection) == before
 
 
-def test_plain_dbt_says_what_an_unmigrated_database_needs(empty_database_url: str, tmp_path: Path) -> None:
-    result = plain_dbt(empty_database_url, tmp_path / "target", "build")
+def test_plain_dbt_says_what_an_unmigrated_database_needs(empty_database_url: str, parsed_project: Path) -> None:
+    result = plain_dbt(empty_database_url, parsed_project, "build")
     assert result.returncode != 0
     assert "property-manager db migrate" in result.stdout
 
 
 def test_a_plain_build_beside_a_syncing_command_fails_cleanly(
-    command: Command, connection: psycopg.Connection, tmp_path: Path
+    command: Command, connection: psycopg.Connection, parsed_project: Path, tmp_path: Path
 ) -> None:
     file = write_csv(tmp_path / "feed.csv", flats(5))
     command.ok("import", file, "--source", "feed", *MAPPING, "--no-sync")
     with connect(command.database_url) as holder:
         holder.execute("select pg_advisory_lock(20557, hashtext(current_schema()))")
-        busy = plain_dbt(command.database_url, tmp_path / "target", "build")
+        busy = plain_dbt(command.database_url, parsed_project, "build")
         assert busy.returncode != 0
         assert "another property-manager command is syncing" in busy.stdout
         assert command.run("sync-pending", "--json").code == 75
@@ -138,12 +138,12 @@ def awkward_role(server_url: str, database_url: str) -> Iterator[str]:
 
 
 def test_database_url_with_special_characters_serves_command_and_plain_dbt(
-    awkward_role: str, command_home: Path, tmp_path: Path
+    awkward_role: str, command_home: Path, parsed_project: Path, tmp_path: Path
 ) -> None:
     command = Command(awkward_role, command_home)
     file = write_csv(tmp_path / "feed.csv", flats(3))
     command.ok("import", file, "--source", "feed", *MAPPING, "--no-sync")
-    built = plain_dbt(awkward_role, tmp_path / "target", "run")
+    built = plain_dbt(awkward_role, parsed_project, "run")
     assert built.returncode == 0, built.stdout
     with psycopg.connect(awkward_role) as connection:
         assert connection.execute("select count(*), current_user from properties_live").fetchone() == (

@@ -13,6 +13,9 @@ from scripts import embedded_postgres
 from scripts.database import DEMO_DATABASE
 from tests.python.conftest import Command, Result
 
+# One process runs them all: they look at one demo.
+pytestmark = pytest.mark.xdist_group("demo")
+
 DAYS = 5
 
 

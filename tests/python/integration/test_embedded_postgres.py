@@ -23,7 +23,8 @@ from scripts.embedded_cluster import EmbeddedServerError, abandoned_clusters, lo
 from scripts.embedded_postgres import ServerInfo, destroy, psql_command, start, status, stop
 from scripts.embedded_process import server_processes
 
-pytestmark = pytest.mark.slow
+# One process runs them all: they share a server that goes through one accident after the other.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("embedded_postgres")]
 
 NOBODY = 65534
 IS_ROOT = os.geteuid() == 0

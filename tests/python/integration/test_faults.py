@@ -64,11 +64,15 @@ def test_a_published_sync_is_finished_before_new_sessions_are_taken(
 
 
 def test_plain_dbt_build_recovers_like_the_command(
-    command: Command, connection: psycopg.Connection, files: tuple[Path, Path], tmp_path: Path
+    command: Command,
+    connection: psycopg.Connection,
+    files: tuple[Path, Path],
+    parsed_project: Path,
+    tmp_path: Path,
 ) -> None:
     command.ok("import", files[0], *DAY_ONE, *ONE_ABSENCE)
     _kill_at(command, "after_publish_commit", tmp_path / "reached", "import", files[1], *DAY_TWO)
-    built = command.run_in_process_of_its_own("dbt", "--", "build", "--target-path", str(tmp_path / "target"))
+    built = command.run_in_process_of_its_own("dbt", "--", "build", "--target-path", parsed_project)
     assert built.code == 0, built.stdout
     assert tables(connection) == _without_fault(command, connection, files)
 

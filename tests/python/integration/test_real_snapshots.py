@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
@@ -12,6 +13,7 @@ import pytest
 from tests.python.conftest import Command
 from tests.python.integration.real_snapshots import (
     POLAND,
+    POLAND_WITH_DEFAULTS,
     REDFIN,
     counted_by_syncs,
     counted_from_feed,
@@ -31,6 +33,32 @@ def test_four_polish_months(command: Command, connection: psycopg.Connection, sh
     assert (result["rows_rejected"], result["duplicates_collapsed"]) == (0, 0)
     assert differences(counted_by_syncs(result), known) == []
     assert differences(counted_from_feed(connection, "poland"), known) == []
+
+
+@pytest.mark.slow
+def test_polish_months_with_default_settings_remove_nothing_in_masses(
+    command: Command, connection: psycopg.Connection, shared_data: Path
+) -> None:
+    months = sorted((shared_data / "poland_apartments").glob("*.csv.gz"))
+    result = command.ok("import", *months, *POLAND_WITH_DEFAULTS, "--json").json
+    sessions = [session for sync in result["syncs"] for session in sync["sessions"]]
+
+    assert [session["session_status"] for session in sessions] == ["complete"] * 4
+    assert [session["removed"] for session in sessions] == [0, 0, 0, 0]
+    assert [session["removals_suppressed"] for session in sessions] == [0, 0, 7_998, 15_329]
+    assert [session["removal_suppressed_reason"] for session in sessions] == [
+        None,
+        None,
+        "7998 of 25003 listings would be removed at once, more than the limit of 20.0 %",
+        "15329 of 32027 listings would be removed at once, more than the limit of 20.0 %",
+    ]
+    assert [session["frozen_fields"] for session in sessions] == [[], [], [], []]
+    alarms = " ".join(command.ok("status").stdout.split())
+    assert sessions[-1]["removal_suppressed_reason"] in alarms
+    new_shares = connection.execute(
+        "select (verdict -> 'new_share')::numeric from scrape_sessions order by observed_at"
+    )
+    assert [round(share, 2) for (share,) in new_shares] == [1, Decimal("0.36"), Decimal("0.42"), Decimal("0.43")]
 
 
 @pytest.mark.slow

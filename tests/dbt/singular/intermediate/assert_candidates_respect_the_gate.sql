@@ -1,4 +1,5 @@
--- Detects a listing published from a session that may not publish, and an absence counted for one that may not remove.
+-- Detects a listing published from a session that may not publish, a field published although the gate froze it, and
+-- an absence counted for a session that may not remove.
 -- A returned row is such a listing with the session and what the sync would do.
 {{ config(tags=['guard']) }}
 
@@ -10,31 +11,68 @@ sessions as (
 
 ),
 
-candidates as (
+changed as (
+
+    select * from {{ ref('int_listings_changed') }}
+
+),
+
+missing as (
+
+    select * from {{ ref('int_listings_missing') }}
+    where outcome <> 'suppressed'
+
+),
+
+published as (
+
+    select * from {{ ref('stg_published_listings') }}
+
+),
+
+withheld as (
 
     select
-        property_id,
-        session_id,
+        changed.property_id,
+        changed.session_id,
         'published' as fate
-    from {{ ref('int_listings_changed') }}
-    union all
+    from changed
+    left join sessions on changed.session_id = sessions.session_id
+    where not coalesce(sessions.may_publish, false)
+
+),
+
+-- Only listings of sessions with frozen fields are looked at as JSON, which is slow.
+thawed as (
+
     select
-        property_id,
-        session_id,
-        outcome as fate
-    from {{ ref('int_listings_missing') }}
-    where outcome <> 'suppressed'
+        changed.property_id,
+        changed.session_id,
+        'published with ' || frozen.field_name as fate
+    from sessions
+    cross join unnest(sessions.frozen_fields) as frozen (field_name)
+    inner join changed on sessions.session_id = changed.session_id
+    left join published on changed.property_id = published.property_id
+    where
+        to_jsonb(changed) ->> frozen.field_name
+        is distinct from to_jsonb(published) ->> frozen.field_name
+
+),
+
+absent as (
+
+    select
+        missing.property_id,
+        missing.session_id,
+        missing.outcome as fate
+    from missing
+    left join sessions on missing.session_id = sessions.session_id
+    where not coalesce(sessions.may_remove, false)
 
 )
 
-select
-    candidates.property_id,
-    candidates.session_id,
-    candidates.fate
-from candidates
-left join sessions on candidates.session_id = sessions.session_id
-where
-    case
-        when candidates.fate = 'published' then not coalesce(sessions.may_publish, false)
-        else not coalesce(sessions.may_remove, false)
-    end
+select * from withheld
+union all
+select * from thawed
+union all
+select * from absent

@@ -23,7 +23,7 @@ anchored as (
 
     select
         *,
-        max(sequence) filter (where change_type in ('created', 'reactivated')) over (
+        max(sequence) filter (where change_type in ('created', 'relisted', 'reactivated')) over (
             partition by property_id
         ) as start_sequence
     from feed
@@ -37,7 +37,7 @@ states as (
         property_id,
         max(observed_at) filter (where sequence = start_sequence) as spell_started_at,
         max(observed_at) filter (where sequence > start_sequence and change_type = 'removed') as removed_at,
-        count(*) filter (where change_type in ('created', 'reactivated')) as spell_number,
+        count(*) filter (where change_type in ('created', 'relisted', 'reactivated')) as spell_number,
         (array_agg(new_value) filter (where sequence = start_sequence))[1] as start_value,
         jsonb_object_agg(field_name, new_value order by sequence) filter (
             where sequence > start_sequence and field_name not like 'attributes.%'

@@ -1,0 +1,70 @@
+-- name: lock_replays
+-- Lets one replay at a time look for what is held back; ends with the transaction.
+select pg_advisory_xact_lock(hashtext('property_manager replay'), hashtext(current_schema()));
+
+-- name: quarantine_exists
+-- Whether a sync has built the view of what is held back.
+select to_regclass('property_quarantine') is not null;
+
+-- name: held_back
+-- Listings that are held back by the session whose rows were rejected last, without those that wait for a replay.
+select
+    held.session_id, held.source, held.scope, sessions.observed_at, sessions.opened_at,
+    array_agg(held.property_id order by held.property_id) as property_ids
+from property_quarantine as held
+inner join scrape_sessions as sessions on held.session_id = sessions.session_id
+where
+    (%(source)s::text is null or held.source = %(source)s)
+    and (%(session_id)s::uuid is null or held.session_id = %(session_id)s)
+    and not exists (
+        select 1
+        from scrape_sessions as waiting
+        inner join property_scrapes_staging as staged
+            on waiting.session_id = staged.session_id and waiting.opened_at = staged.landed_at
+        where
+            waiting.session_kind = 'replay'
+            and waiting.status = 'scraped'
+            and staged.property_id = held.property_id
+    )
+group by held.session_id, held.source, held.scope, sessions.observed_at, sessions.opened_at
+order by sessions.observed_at, held.session_id;
+
+-- name: copy_rows
+-- Copies stored rows of some listings, untouched, into a session of their own.
+insert into property_scrapes_staging
+select copied.*
+from property_scrapes_staging as staged
+cross join
+    lateral jsonb_populate_record(
+        staged, jsonb_build_object('session_id', %(replay_id)s::uuid, 'landed_at', %(replay_opened_at)s::timestamptz)
+    ) as copied
+where
+    staged.session_id = %(session_id)s
+    and staged.landed_at = %(opened_at)s
+    and staged.property_id = any(%(property_ids)s);
+
+-- name: reopen_session
+-- Hands a quarantined session to the next sync again; returns the verdict that it had.
+update scrape_sessions as sessions
+set
+    status = 'scraped',
+    published_at = null,
+    may_publish = null,
+    may_remove = null,
+    verdict_reason = null,
+    verdict = null
+from (select session_id, verdict, verdict_reason from scrape_sessions where session_id = %(session_id)s) as before
+where
+    sessions.session_id = before.session_id
+    and sessions.status = 'quarantined'
+    and sessions.rows_landed > 0
+returning before.verdict_reason;
+
+-- name: audit
+-- Leaves a trace of what was replayed.
+insert into admin_audit_log (action, target, details) values ('replay-quarantine', %(target)s, %(details)s);
+
+-- name: quarantined_sessions
+-- How many sessions the gate holds back that have rows to judge.
+select count(*) from scrape_sessions
+where status = 'quarantined' and rows_landed > 0 and (%(source)s::text is null or source = %(source)s);
