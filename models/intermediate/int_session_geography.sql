@@ -319,7 +319,10 @@ past_sessions as (
             sessions.source = all_sessions.source
             and sessions.scope = all_sessions.scope
             and sessions.observed_at > all_sessions.observed_at
-    where all_sessions.may_remove and all_sessions.session_status in ('published', 'complete')
+    where
+        all_sessions.may_remove
+        and all_sessions.session_status in ('published', 'complete')
+        and all_sessions.session_kind is distinct from 'retirement'
 
 ),
 
