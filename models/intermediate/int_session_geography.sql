@@ -146,7 +146,8 @@ distances as (
 
     select
         cells.*,
-        {{ distance_km('cells', 'centres') }} as distance
+        {{ metres_between('cells.latitude', 'cells.longitude', 'centres.latitude', 'centres.longitude') }}
+        / 1000 as distance
     from cells
     inner join centres on cells.session_id = centres.session_id
 
@@ -200,8 +201,14 @@ outlying_listings as (
         judged_cells.distance,
         case
             when abs(listings.latitude) < 1 and abs(listings.longitude) < 1 then 'zero'
-            when {{ distance_km('swapped', 'centres') }} <= judged_cells.outlier_limit_km then 'swapped'
-            when {{ distance_km('mirrored', 'centres') }} <= judged_cells.outlier_limit_km then 'sign'
+            when
+                {{ metres_between('swapped.latitude', 'swapped.longitude', 'centres.latitude', 'centres.longitude') }}
+                <= 1000 * judged_cells.outlier_limit_km
+                then 'swapped'
+            when
+                {{ metres_between('mirrored.latitude', 'mirrored.longitude', 'centres.latitude', 'centres.longitude') }}
+                <= 1000 * judged_cells.outlier_limit_km
+                then 'sign'
             else 'far'
         end as likely_cause,
         row_number() over (

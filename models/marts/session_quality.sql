@@ -124,7 +124,8 @@ rated as not materialized (
         *,
         case
             -- A session that saw nothing is no good session, whatever else is known of it.
-            when observed_count = 0 and session_kind is distinct from 'retirement' then 0
+            when observed_count = 0 and session_kind = 'retirement' then null
+            when observed_count = 0 then 0
             else round((score_sum / nullif(weight_sum, 0))::numeric, 4)::double precision
         end as overall_score
     from weighed
