@@ -112,7 +112,7 @@ def _cities(geography: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _map(geography: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Dots on an equirectangular map, true to scale at its middle latitude, in a box 1000 wide or high."""
+    """Dots on an equirectangular map, true to scale at its middle latitude, with a margin for dots and names."""
     if not geography or not geography["map_points"]:
         return None
     frame = geography["frame"]
@@ -122,14 +122,14 @@ def _map(geography: dict[str, Any] | None) -> dict[str, Any] | None:
     width, height = max(width, height * 0.6), max(height, width * 0.45)
     west = ((frame["east"] + frame["west"]) * stretch - width) / 2
     north = (frame["north"] + frame["south"] + height) / 2
-    scale, margin = 940 / max(width, height), 30
+    scale, margin = 1000 / max(width, height), 70
 
     def place(latitude: float, longitude: float) -> tuple[float, float]:
         return round(margin + (longitude * stretch - west) * scale, 1), round(margin + (north - latitude) * scale, 1)
 
     points = geography["map_points"]
     largest = points[0][2]
-    base = max(3.0, min(9.0, 160 / math.sqrt(len(points))))
+    base = max(3.5, min(9.0, 170 / math.sqrt(len(points))))
     dots = [
         (*place(latitude, longitude), round(base * (1 + 2.2 * math.sqrt((count - 1) / largest)), 1), count)
         for latitude, longitude, count in points
@@ -141,22 +141,28 @@ def _map(geography: dict[str, Any] | None) -> dict[str, Any] | None:
         "height": box[1],
         "dots": dots,
         "largest": largest,
-        "labels": _labels(geography["cities"], place, box),
+        "labels": _labels(geography["cities"], dots, place, box),
         "bar_km": bar_km,
         "bar_share": bar_km / _KM_PER_DEGREE * scale / box[0],
     }
 
 
-def _labels(cities: Sequence[dict[str, Any]], place: Any, box: tuple[int, int]) -> list[dict[str, Any]]:
-    """Names of large cities that lie on the map and do not cover each other, by place in percent."""
+def _labels(
+    cities: Sequence[dict[str, Any]], dots: Sequence[tuple[float, ...]], place: Any, box: tuple[int, int]
+) -> list[dict[str, Any]]:
+    """Names of large cities beside their dots that do not cover each other, by place in percent.
+
+    Strays move the mean place of a city away from its dots; such a city stays without a name.
+    """
     labels: list[dict[str, Any]] = []
     for city in cities:
         if city.get("latitude") is None or len(labels) == _LABELS_ON_MAP:
             continue
         x, y = place(city["latitude"], city["longitude"])
         left, top = 100 * x / box[0], 100 * y / box[1]
+        has_dot = any(abs(x - dot[0]) < 30 and abs(y - dot[1]) < 30 for dot in dots)
         is_free = all(abs(left - other["left"]) > 20 or abs(top - other["top"]) > 7 for other in labels)
-        if 4 <= left <= 96 and 3 <= top <= 94 and is_free:
+        if 4 <= left <= 96 and 2 <= top <= 97 and has_dot and is_free:
             labels.append({"city": city["city"], "left": round(left, 1), "top": round(top, 1)})
     return labels
 
@@ -192,6 +198,7 @@ def _trend(sessions: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
             "x": round(x(i) - step * 0.3, 1),
             "width": round(step * 0.6, 1),
             "height": round(100 * (session["observed_count"] or 0) / most, 1),
+            "title": f"{moment(session['observed_at'])}: {number(session['observed_count'])}",
             "is_good": bool(session["may_remove"]) and session["session_status"] in ("published", "complete"),
         }
         for i, session in enumerate(sessions)

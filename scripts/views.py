@@ -274,7 +274,8 @@ def print_quality_report(report: dict[str, Any], page: Path | None = None, *, as
         return
     session, overall = report["session"], report["overall"]
     title = f"Session {short_id(session['session_id'])} of {session['source']}/{session['scope']}, "
-    title += f"observed {session['observed_at']:%Y-%m-%d %H:%M}: {_percent(overall['score'])}, {overall['grade']}"
+    title += f"observed {session['observed_at']:%Y-%m-%d %H:%M}: {_percent(overall['score']) or 'no score known'}"
+    title += f", {overall['grade']}" if overall["grade"] else ""
     output.print(Text(title, "bold"))
     if session["quarantine_reason"]:
         output.print(Text(f"Quarantined, nothing of it is published: {session['quarantine_reason']}", "red"))

@@ -146,7 +146,8 @@ distances as (
 
     select
         cells.*,
-        {{ distance_km('cells', 'centres') }} as distance
+        {{ metres_between('cells.latitude', 'cells.longitude', 'centres.latitude', 'centres.longitude') }}
+        / 1000 as distance
     from cells
     inner join centres on cells.session_id = centres.session_id
 
@@ -200,8 +201,14 @@ outlying_listings as (
         judged_cells.distance,
         case
             when abs(listings.latitude) < 1 and abs(listings.longitude) < 1 then 'zero'
-            when {{ distance_km('swapped', 'centres') }} <= judged_cells.outlier_limit_km then 'swapped'
-            when {{ distance_km('mirrored', 'centres') }} <= judged_cells.outlier_limit_km then 'sign'
+            when
+                {{ metres_between('swapped.latitude', 'swapped.longitude', 'centres.latitude', 'centres.longitude') }}
+                <= 1000 * judged_cells.outlier_limit_km
+                then 'swapped'
+            when
+                {{ metres_between('mirrored.latitude', 'mirrored.longitude', 'centres.latitude', 'centres.longitude') }}
+                <= 1000 * judged_cells.outlier_limit_km
+                then 'sign'
             else 'far'
         end as likely_cause,
         row_number() over (
@@ -261,7 +268,7 @@ frames as (
 
 ),
 
--- The finest step that keeps the map within 48 cells each way, in multiples of a cell.
+-- The finest step that keeps the map within 80 cells each way, in multiples of a cell.
 map_steps as (
 
     select
@@ -269,7 +276,7 @@ map_steps as (
         min(step.step) as step
     from frames
     cross join (values (1), (2), (4), (10), (20), (40), (100), (200), (400), (1000), (2000)) as step (step)
-    where greatest(frames.north - frames.south, frames.east - frames.west) <= step.step * {{ cell_degrees }} * 48
+    where greatest(frames.north - frames.south, frames.east - frames.west) <= step.step * {{ cell_degrees }} * 80
     group by frames.session_id
 
 ),
@@ -319,7 +326,10 @@ past_sessions as (
             sessions.source = all_sessions.source
             and sessions.scope = all_sessions.scope
             and sessions.observed_at > all_sessions.observed_at
-    where all_sessions.may_remove and all_sessions.session_status in ('published', 'complete')
+    where
+        all_sessions.may_remove
+        and all_sessions.session_status in ('published', 'complete')
+        and all_sessions.session_kind is distinct from 'retirement'
 
 ),
 

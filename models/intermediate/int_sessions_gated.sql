@@ -95,6 +95,7 @@ select
     measures.error_violations,
     measures.warning_violations,
     measures.info_violations,
+    measures.carried_counts,
     measures.weighted_completeness,
     measures.rejected_count,
     measures.warned_count,

@@ -4,7 +4,7 @@ with
 sessions as not materialized (
 
     select * from {{ ref('stg_sessions') }}
-    where verdict is not null
+    where verdict is not null and session_kind is distinct from 'retirement'
 
 ),
 

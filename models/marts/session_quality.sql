@@ -124,6 +124,7 @@ rated as not materialized (
         *,
         case
             -- A session that saw nothing is no good session, whatever else is known of it.
+            when observed_count = 0 and session_kind = 'retirement' then null
             when observed_count = 0 then 0
             else round((score_sum / nullif(weight_sum, 0))::numeric, 4)::double precision
         end as overall_score
@@ -150,6 +151,7 @@ usual as (
                 and earlier.scope = rated.scope
                 and earlier.observed_at < rated.observed_at
                 and earlier.may_remove
+                and earlier.session_kind is distinct from 'retirement'
                 and earlier.session_status in ('published', 'complete')
             order by earlier.observed_at desc, earlier.session_id desc
             limit 5
@@ -197,7 +199,7 @@ select
     case
         when published.overall_score >= 0.9 then 'good'
         when published.overall_score >= 0.75 then 'fair'
-        else 'poor'
+        when published.overall_score is not null then 'poor'
     end as quality_grade,
     published.fill_rates,
     published.unreadable_counts,

@@ -3,6 +3,7 @@ with
 sessions as not materialized (
 
     select * from {{ ref('session_quality') }}
+    where session_kind is distinct from 'retirement'
 
 ),
 
