@@ -18,7 +18,7 @@ published as (
 sessions as (
 
     select
-        session_id,
+        gated.session_id,
         {{ session_coverage('gated') }} as coverage
     from {{ ref('int_sessions_gated') }} as gated
 
@@ -158,7 +158,7 @@ select
         'coverage',
         'evidence'
     ) }} as confidence,
-    new_value is distinct from significant_value
+    (new_value is distinct from significant_value)
     and {{ is_significant_change('comparison', 'threshold', 'significant_size') }} as is_significant,
     observed_at
 from measured

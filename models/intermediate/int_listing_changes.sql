@@ -33,7 +33,7 @@ published as (
 sessions as (
 
     select
-        session_id,
+        gated.session_id,
         {{ session_coverage('gated') }} as coverage
     from {{ ref('int_sessions_gated') }} as gated
 

@@ -151,7 +151,7 @@ classified as (
             when hashed.row_hash <> hashed.fresh_published_hash then 'updated'
         end as change_type,
         hashed.outcome in ('created', 'reactivated') as is_spell_start,
-        hashed.currency is distinct from hashed.published_currency as has_other_currency,
+        (hashed.currency is distinct from hashed.published_currency) as has_other_currency,
         relisted.relisted_from,
         relisted.relisted_listing_id,
         relisted.earlier_days_on_market as relisted_days_on_market

@@ -3,6 +3,7 @@ with
 listings as not materialized (
 
     select * from {{ ref('int_listings_observed') }}
+    where evidence is null
 
 ),
 

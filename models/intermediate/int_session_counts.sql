@@ -33,7 +33,7 @@ changed as (
     from (
         select
             *,
-            coalesce(price_verdict = 'held', false) and change_type is distinct from 'reactivated' as is_held
+            coalesce(price_verdict, '') = 'held' and coalesce(change_type, '') <> 'reactivated' as is_held
         from {{ ref('int_listings_changed') }}
     ) as decided
     group by session_id

@@ -41,10 +41,10 @@ drifts as (
 
     select
         property_id,
-        array_agg(field_name) filter (where is_significant or new_value is not distinct from significant_value)
+        array_agg(field_name) filter (where is_significant or (new_value is not distinct from significant_value))
             as settled_fields,
         jsonb_object_agg(field_name, coalesce(significant_value, 'null')) filter (
-            where not is_significant and new_value is distinct from significant_value
+            where not is_significant and (new_value is distinct from significant_value)
         ) as drifting_from
     from {{ ref('int_field_changes') }}
     group by property_id

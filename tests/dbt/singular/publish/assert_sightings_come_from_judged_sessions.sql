@@ -33,4 +33,5 @@ select
     per_session.sighting_count
 from per_session
 left join sessions on per_session.session_id = sessions.session_id
-where coalesce(sessions.session_status, 'unknown') not in ('published', 'complete', 'quarantined', 'rolled_back')
+-- A quarantined session that waits to be judged again keeps its verdict.
+where sessions.verdict is null
