@@ -198,7 +198,7 @@ class Frontier:
         with self._connection.transaction():
             own = [settlement for settlement in settlements if self._settle(settlement)]
             self._add(link for settlement in own for link in settlement.links)
-            landed = self._writer.write(self.session, (row for settlement in own for row in settlement.observations))
+            landed = self._writer.write(self.session, (row for settlement in own for row in self._observed(settlement)))
             counts = (settlement.listing_count for settlement in own)
             if self._listing_count is None:
                 self._listing_count = next((count for count in counts if count is not None), None)
@@ -236,6 +236,15 @@ class Frontier:
         ).fetchone()
         assert row is not None
         return row[0]
+
+    def _observed(self, settlement: Settlement) -> Iterable[Observation]:
+        """What a page said; that it is gone is evidence that its listing left, where we know which it showed."""
+        if settlement.page_class != "gone" or settlement.page.kind != "detail":
+            return settlement.observations
+        found = self._connection.execute(
+            _SQL["listing_at_url"], {"url": settlement.page.url, "source": self.session.source}
+        ).fetchone()
+        return [Observation(found[0], "detail", {}, (), listing_status="gone")] if found else ()
 
     def _settle(self, settlement: Settlement) -> bool:
         identifier = next((row.source_listing_id for row in settlement.observations if row.kind == "detail"), None)

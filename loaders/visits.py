@@ -16,7 +16,6 @@ from loaders.politeness import (
     is_retryable,
     retry_after_seconds,
 )
-from loaders.staging import Observation
 
 RENDER_TRIES = 2
 
@@ -48,7 +47,7 @@ class Visitor:
         except FetchError as error:
             return _failed(page, error.message)
         if response.status in _GONE:
-            return _gone(page, response)
+            return Settlement(page, "done", "gone", via="http", http_status=response.status)
         if response.status in _BLOCKED or response.headers.get("cf-mitigated") == "challenge":
             return _blocked(page, response, f"HTTP {response.status}")
         if 200 <= response.status < 300:
@@ -119,14 +118,6 @@ class Visitor:
             return Settlement(page, "failed", "error", http_status=http_status, error=error, is_transient=True)
         wait = self.retry.wait(page.attempt, retry_after)
         return Settlement(page, "todo", http_status=http_status, error=error, wait=wait, is_transient=True)
-
-
-def _gone(page: ClaimedPage, response: Response) -> Settlement:
-    """That an advert's page is no more is an observation, too: evidence that the listing left."""
-    observations = ()
-    if page.kind == "detail" and page.source_listing_id is not None:
-        observations = (Observation(page.source_listing_id, "detail", {}, (), listing_status="gone"),)
-    return Settlement(page, "done", "gone", via="http", http_status=response.status, observations=observations)
 
 
 def _failed(page: ClaimedPage, error: str, http_status: int | None = None) -> Settlement:

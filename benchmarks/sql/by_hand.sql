@@ -123,6 +123,14 @@ select
     end as change_type,
     observed.*,
     coalesce(flagged.quality_flags, '{}') as quality_flags,
+    live.price as old_price,
+    live.first_price as old_first_price,
+    live.original_price as old_original_price,
+    live.previous_price as old_previous_price,
+    live.lowest_price as old_lowest_price,
+    live.price_changed_at as old_price_changed_at,
+    coalesce(live.earlier_days_on_market, 0) as old_earlier_days,
+    coalesce(live.significant_baseline, '{}') as old_baseline,
     coalesce(live.version, 0) as old_version,
     coalesce(live.spell_number, 0) as old_spell_number,
     live.first_seen_at as old_first_seen_at,
@@ -160,47 +168,21 @@ where
 
 analyze by_hand.removed (property_id);
 
--- name: write_changes
--- The feed: whole rows of new listings, single fields of updated ones, and removals.
-insert into by_hand.property_changes
+-- name: weigh_updates
+-- Changed fields, measured from their last significant value.
+create unlogged table by_hand.field_changes as
 with
 
-changes as (
+updates as (
 
     select
         changed.property_id,
         changed.source,
-        changed.change_type,
-        null as field_name,
-        null::jsonb as old_value,
-        jsonb_strip_nulls(jsonb_build_object(
-            'url', changed.url, 'title', changed.title, 'description', changed.description, 'property_type', changed.property_type,
-            'offer_type', changed.offer_type, 'price', changed.price, 'currency', changed.currency, 'price_period', changed.price_period,
-            'area_m2', changed.area_m2, 'land_area_m2', changed.land_area_m2, 'rooms', changed.rooms, 'bedrooms', changed.bedrooms,
-            'bathrooms', changed.bathrooms, 'floor', changed.floor, 'floor_count', changed.floor_count, 'year_built', changed.year_built,
-            'street_address', changed.street_address, 'city', changed.city, 'region', changed.region, 'postal_code', changed.postal_code,
-            'country', changed.country, 'latitude', changed.latitude, 'longitude', changed.longitude, 'ownership', changed.ownership,
-            'building_material', changed.building_material, 'condition', changed.condition, 'has_parking', changed.has_parking, 'has_balcony', changed.has_balcony,
-            'has_elevator', changed.has_elevator, 'has_security', changed.has_security, 'has_storage_room', changed.has_storage_room, 'amenities', changed.amenities,
-            'images', changed.images, 'agent_name', changed.agent_name, 'agent_phone', changed.agent_phone, 'agent_email', changed.agent_email,
-            'listed_at', changed.listed_at,
-            'attributes', changed.attributes
-        )) as new_value,
-        null as reason,
-        changed.observed_at
-    from by_hand.changed as changed
-    where changed.change_type in ('created', 'reactivated')
-
-    union all
-
-    select
-        changed.property_id,
-        changed.source,
-        changed.change_type,
         field.field_name,
         field.old_value,
         field.new_value,
-        null as reason,
+        case when changed.old_baseline ? field.field_name then changed.old_baseline -> field.field_name
+            else field.old_value end as significant_value,
         changed.observed_at
     from by_hand.changed as changed
     inner join by_hand.properties_live as live on changed.property_id = live.property_id
@@ -246,6 +228,102 @@ changes as (
     ) as field (field_name, old_value, new_value)
     where changed.change_type = 'updated' and field.old_value is distinct from field.new_value
 
+),
+
+measured as (
+
+    select
+        *,
+        case field_name
+            when 'price'
+                then
+                    round(
+                        abs((new_value #>> '{}')::numeric - (significant_value #>> '{}')::numeric)
+                        / abs((significant_value #>> '{}')::numeric), 6
+                    )
+            when 'description'
+                then (
+                    select
+                        round(
+                            1 - count(*) filter (where is_old and is_new)::numeric / count(*), 6
+                        )
+                    from (
+                        select bool_or(side = 'old') as is_old, bool_or(side = 'new') as is_new
+                        from (
+                            select 'old' as side, regexp_split_to_table(lower(significant_value #>> '{}'), '\W+') as word
+                            union all
+                            select 'new' as side, regexp_split_to_table(lower(new_value #>> '{}'), '\W+') as word
+                        ) as words
+                        group by word
+                    ) as members
+                )
+        end::double precision as significant_size
+    from updates
+
+)
+
+select
+    *,
+    significant_size >= case field_name when 'price' then 0.05 else 0.2 end as is_significant
+from measured;
+
+-- name: write_changes
+-- The feed: whole rows of new listings, single fields of updated ones, and removals.
+insert into by_hand.property_changes
+with
+
+changes as (
+
+    select
+        changed.property_id,
+        changed.source,
+        changed.change_type,
+        null as field_name,
+        null::jsonb as old_value,
+        jsonb_strip_nulls(jsonb_build_object(
+            'url', changed.url, 'title', changed.title, 'description', changed.description, 'property_type', changed.property_type,
+            'offer_type', changed.offer_type, 'price', changed.price, 'currency', changed.currency, 'price_period', changed.price_period,
+            'area_m2', changed.area_m2, 'land_area_m2', changed.land_area_m2, 'rooms', changed.rooms, 'bedrooms', changed.bedrooms,
+            'bathrooms', changed.bathrooms, 'floor', changed.floor, 'floor_count', changed.floor_count, 'year_built', changed.year_built,
+            'street_address', changed.street_address, 'city', changed.city, 'region', changed.region, 'postal_code', changed.postal_code,
+            'country', changed.country, 'latitude', changed.latitude, 'longitude', changed.longitude, 'ownership', changed.ownership,
+            'building_material', changed.building_material, 'condition', changed.condition, 'has_parking', changed.has_parking, 'has_balcony', changed.has_balcony,
+            'has_elevator', changed.has_elevator, 'has_security', changed.has_security, 'has_storage_room', changed.has_storage_room, 'amenities', changed.amenities,
+            'images', changed.images, 'agent_name', changed.agent_name, 'agent_phone', changed.agent_phone, 'agent_email', changed.agent_email,
+            'listed_at', changed.listed_at,
+            'attributes', changed.attributes
+        )) as new_value,
+        true as is_significant,
+        case changed.change_type when 'created' then 0.95 else 0.9 end::double precision as confidence,
+        case changed.change_type when 'created' then 'New Listing' else 'Back On Market' end as major_change_type,
+        null as reason,
+        null as removal_reason,
+        changed.observed_at
+    from by_hand.changed as changed
+    where changed.change_type in ('created', 'reactivated')
+
+    union all
+
+    select
+        property_id,
+        source,
+        'updated' as change_type,
+        field_name,
+        old_value,
+        new_value,
+        is_significant,
+        round((
+            case field_name when 'price' then 0.98 else 0.8 end
+            * (1 - 0.5 * least(case when old_value = significant_value then significant_size else
+                abs((new_value #>> '{}')::numeric - (old_value #>> '{}')::numeric) / abs((old_value #>> '{}')::numeric)
+            end, 1))
+        )::numeric, 4)::double precision as confidence,
+        case field_name when 'price' then 'Price Change' end as major_change_type,
+        null as reason,
+        null as removal_reason,
+        observed_at
+    from by_hand.field_changes
+
     union all
 
     select
@@ -255,7 +333,11 @@ changes as (
         null as field_name,
         null as old_value,
         null as new_value,
+        true as is_significant,
+        0.6 as confidence,
+        'Withdrawn' as major_change_type,
         'absent from 1 complete sessions' as reason,
+        'absent' as removal_reason,
         observed_at
     from by_hand.removed
 
@@ -287,8 +369,12 @@ select
     new_value,
     new_number - old_number as absolute_change,
     round((new_number - old_number) / nullif(abs(old_number), 0), 6)::double precision as relative_change,
+    is_significant,
+    confidence,
+    major_change_type,
     'applied' as status,
     reason,
+    removal_reason,
     now() as detected_at,
     observed_at
 from in_feed_order;
@@ -312,6 +398,26 @@ select
     row_hash,
     old_version + (change_type is not null)::integer as version,
     old_spell_number + (change_type is not null and change_type <> 'updated')::integer as spell_number,
+    coalesce(old_first_price, price) as first_price,
+    case when change_type in ('created', 'reactivated') then price else coalesce(old_original_price, price) end
+        as original_price,
+    case when price <> old_price then old_price else old_previous_price end as previous_price,
+    case when change_type in ('created', 'reactivated') then price else least(old_lowest_price, price) end
+        as lowest_price,
+    round(
+        1 - price / nullif(
+            case when change_type in ('created', 'reactivated') then price else coalesce(old_original_price, price) end, 0
+        ), 6
+    )::double precision as cumulative_price_cut,
+    case when price <> old_price then observed_at else old_price_changed_at end as price_changed_at,
+    null as held_price,
+    null as held_at,
+    null as relisted_from,
+    old_earlier_days as earlier_days_on_market,
+    case when change_type in ('created', 'reactivated') then '{}' else old_baseline end
+    - coalesce(drifts.settled_fields, '{}') || coalesce(drifts.drifting_from, '{}') as significant_baseline,
+    null as removal_reason,
+    'Active' as standard_status,
     coalesce(old_first_seen_at, observed_at) as first_seen_at,
     case when change_type in ('created', 'reactivated') then observed_at else old_spell_started_at end
         as spell_started_at,
@@ -323,6 +429,17 @@ select
     || setweight(to_tsvector('simple', left(coalesce(description, ''), 50000)), 'C') as search_vector,
     true as is_published
 from by_hand.changed
+left join (
+    select
+        property_id as drifting_id,
+        array_agg(field_name) filter (where is_significant or new_value is not distinct from significant_value)
+            as settled_fields,
+        jsonb_object_agg(field_name, significant_value) filter (
+            where not is_significant and new_value is distinct from significant_value
+        ) as drifting_from
+    from by_hand.field_changes
+    group by property_id
+) as drifts on changed.property_id = drifts.drifting_id
 on conflict (property_id) do update set
     (
         source_listing_id, source, listing_status, url, title, description, property_type, offer_type, price,
@@ -330,7 +447,9 @@ on conflict (property_id) do update set
         year_built, street_address, city, region, postal_code, country, latitude, longitude, ownership,
         building_material, condition, has_parking, has_balcony, has_elevator, has_security, has_storage_room,
         amenities, images, agent_name, agent_phone, agent_email, listed_at, attributes, quality_flags, scopes,
-        row_hash, version, spell_number, first_seen_at, spell_started_at, removed_at, observed_at,
+        row_hash, version, spell_number, first_price, original_price, previous_price, lowest_price, cumulative_price_cut,
+        price_changed_at, held_price, held_at, relisted_from, earlier_days_on_market,
+        significant_baseline, removal_reason, standard_status, first_seen_at, spell_started_at, removed_at, observed_at,
         last_session_id, search_vector, is_published
     ) = row(
         excluded.source_listing_id, excluded.source, excluded.listing_status, excluded.url, excluded.title,
@@ -343,7 +462,11 @@ on conflict (property_id) do update set
         excluded.has_security, excluded.has_storage_room, excluded.amenities, excluded.images,
         excluded.agent_name, excluded.agent_phone, excluded.agent_email, excluded.listed_at,
         excluded.attributes, excluded.quality_flags, excluded.scopes, excluded.row_hash, excluded.version,
-        excluded.spell_number, excluded.first_seen_at, excluded.spell_started_at, excluded.removed_at,
+        excluded.spell_number, excluded.first_price, excluded.original_price, excluded.previous_price,
+        excluded.lowest_price, excluded.cumulative_price_cut, excluded.price_changed_at,
+        excluded.held_price, excluded.held_at, excluded.relisted_from,
+        excluded.earlier_days_on_market, excluded.significant_baseline, excluded.removal_reason,
+        excluded.standard_status, excluded.first_seen_at, excluded.spell_started_at, excluded.removed_at,
         excluded.observed_at, excluded.last_session_id, excluded.search_vector, excluded.is_published
     );
 
@@ -352,6 +475,8 @@ on conflict (property_id) do update set
 update by_hand.properties_live as live
 set
     listing_status = 'removed',
+    removal_reason = 'absent',
+    standard_status = 'Withdrawn',
     version = live.version + 1,
     removed_at = removed.observed_at,
     observed_at = removed.observed_at,
@@ -390,7 +515,7 @@ select
     live.latitude, live.longitude, live.ownership, live.building_material, live.condition, live.has_parking,
     live.has_balcony, live.has_elevator, live.has_security, live.has_storage_room, live.amenities,
     live.images, live.agent_name, live.agent_phone, live.agent_email, live.listed_at, live.attributes,
-    live.version, live.spell_number, live.first_seen_at, live.spell_started_at, live.removed_at,
+    live.version, live.spell_number, live.relisted_from, live.removal_reason, live.standard_status, live.first_seen_at, live.spell_started_at, live.removed_at,
     live.observed_at, live.last_session_id,
     md5(live.property_id || '|' || live.version) as history_id,
     live.observed_at as recorded_at,

@@ -6,8 +6,8 @@ feed as (
 
     select
         property_id, change_id, row_number() over (order by sequence) as position, is_published, session_id, source,
-        scope, change_type, field_name, old_value, new_value, absolute_change, relative_change, status, reason,
-        observed_at
+        scope, change_type, field_name, old_value, new_value, absolute_change, relative_change, is_significant,
+        confidence, major_change_type, status, reason, removal_reason, observed_at
     from property_changes
 
 ),
@@ -16,8 +16,8 @@ feed_by_hand as (
 
     select
         property_id, change_id, row_number() over (order by sequence) as position, is_published, session_id, source,
-        scope, change_type, field_name, old_value, new_value, absolute_change, relative_change, status, reason,
-        observed_at
+        scope, change_type, field_name, old_value, new_value, absolute_change, relative_change, is_significant,
+        confidence, major_change_type, status, reason, removal_reason, observed_at
     from by_hand.property_changes
 
 )

@@ -103,6 +103,15 @@ set
     worker = null
 where session_id = %(session_id)s and url = %(url)s and state = 'leased' and worker = %(worker)s;
 
+-- name: listing_at_url
+-- The listing that this address showed last, in any session of the source.
+select pages.source_listing_id
+from scrape_pages as pages
+inner join scrape_sessions as sessions on pages.session_id = sessions.session_id
+where pages.url = %(url)s and pages.source_listing_id is not null and sessions.source = %(source)s
+order by pages.fetched_at desc nulls last, pages.session_id
+limit 1;
+
 -- name: skip_open_pages
 -- Gives up on every page that is still open, with the reason.
 update scrape_pages

@@ -337,6 +337,31 @@ def test_a_portal_without_source_file(database_url: str, connection: psycopg.Con
     assert gone == [(f"{site.url}/flat/2",)]
 
 
+def test_a_page_that_is_gone_or_sold_is_evidence(database_url: str, connection: psycopg.Connection) -> None:
+    """Its address no longer answers, or its page says sold: told of the listing that the address showed before."""
+    set_rate(connection, "local_portal")
+    sold = {"@type": "Offer", "price": 200_000, "availability": "https://schema.org/SoldOut"}
+    pages: dict[str, Page] = {
+        "/flats": results("/flat/1", "/flat/2", "/flat/3", "/flat/4"),
+        **{f"/flat/{number}": flat(f"A-{number}", number * 100_000) for number in (1, 2, 3)},
+        # Never seen otherwise: nobody knows what it showed.
+        "/flat/4": (404, {}, "gone"),
+    }
+    evidence = "select source_listing_id, listing_status from property_scrapes_staging where session_id = %s order by 1"
+    with Site(pages) as site:
+        first = scrape(database_url, url=f"{site.url}/flats")
+        pages["/flat/1"] = (410, {}, "gone")
+        pages["/flat/2"] = (200, {}, json_ld({"@type": "Apartment", "identifier": "A-2", "offers": sold}))
+        second = scrape(database_url, url=f"{site.url}/flats")
+
+    assert connection.execute(evidence, [first.session_id]).fetchall() == [("A-1", None), ("A-2", None), ("A-3", None)]
+    assert connection.execute(evidence, [second.session_id]).fetchall() == [
+        ("A-1", "gone"),
+        ("A-2", "sold"),
+        ("A-3", None),
+    ]
+
+
 def test_a_portal_without_structured_data_is_an_error(database_url: str, connection: psycopg.Connection) -> None:
     set_rate(connection, "local_portal")
     with (
