@@ -9,7 +9,10 @@ from typing import Any
 
 import psycopg
 
-SETTINGS = ("--set", "removal_after_sessions=1", "max_removal_share=null", "min_volume_ratio=null")
+SETTINGS = (
+    *("--set", "removal_after_sessions=1", "max_removal_share=null", "min_volume_ratio=null"),
+    "suspicious_price_change=null",
+)
 
 POLAND_WITH_DEFAULTS = (
     *("--source", "poland", "--complete", "--map", "source_listing_id=id", "city=city"),

@@ -202,14 +202,14 @@ def test_18_a_listing_leaves_only_when_every_scope_misses_it(feed: Feed, connect
 @pytest.mark.slow
 def test_19_an_older_session_arriving_late_moves_no_field_back(feed: Feed, connection: psycopg.Connection) -> None:
     everything = flats(10)
-    feed.complete(1, edited(everything, "flat-1", price=100))
-    feed.complete(10, edited(everything, "flat-1", price=300))
-    late = {**edited(everything, "flat-1", price=200), **flats(1, start=50)}
+    feed.complete(1, edited(everything, "flat-1", price=100_000))
+    feed.complete(10, edited(everything, "flat-1", price=120_000))
+    late = {**edited(everything, "flat-1", price=110_000), **flats(1, start=50)}
     counts = feed.complete(5, late)
 
     assert (counts["updated"], counts["unchanged"], counts["created"]) == (0, 10, 1)
     price = connection.execute("select price from properties_live where source_listing_id = 'flat-1'").fetchone()
-    assert price == (300,)
+    assert price == (120_000,)
     disordered = connection.execute("select count(*) from properties_history where valid_to <= valid_from").fetchone()
     assert disordered == (0,)
     overlapping = connection.execute(

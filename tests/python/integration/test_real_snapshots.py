@@ -53,6 +53,7 @@ def test_polish_months_with_default_settings_remove_nothing_in_masses(
         "15329 of 32027 listings would be removed at once, more than the limit of 20.0 %",
     ]
     assert [session["frozen_fields"] for session in sessions] == [[], [], [], []]
+    assert [session["held"] for session in sessions] == [0, 5, 2, 3], "price moves beyond 60 %"
     alarms = " ".join(command.ok("status").stdout.split())
     assert sessions[-1]["removal_suppressed_reason"] in alarms
     new_shares = connection.execute(
