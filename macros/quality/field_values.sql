@@ -22,7 +22,7 @@ case when {{ field_name }} like 'attributes.%' then substr({{ field_name }}, len
 {{ field_name }} <> all(array['{{ own_types | join("', '") }}'])
 {%- endmacro %}
 
-{#- Any field of a listing as text: numbers without trailing zeros, the entries of a list joined with |. -#}
+{#- Any field of a listing as text: numbers without trailing zeros, entries of a list joined with |, instants in UTC. -#}
 {% macro field_as_text(listing, position, attribute) -%}
 case {{ position }}
     {%- for field, data_type in rule_fields().items() %}
@@ -30,6 +30,7 @@ case {{ position }}
         {% if data_type == 'text[]' -%} array_to_string({{ listing }}.{{ field }}, '|')
         {%- elif data_type == 'numeric' -%} trim_scale({{ listing }}.{{ field }})::text
         {%- elif data_type == 'text' -%} {{ listing }}.{{ field }}
+        {%- elif data_type == 'timestamp with time zone' -%} ({{ listing }}.{{ field }} at time zone 'UTC')::text || '+00'
         {%- else -%} {{ listing }}.{{ field }}::text
         {%- endif %}
     {%- endfor %}

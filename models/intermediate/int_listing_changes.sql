@@ -21,15 +21,6 @@ missing as (
 
 ),
 
-published as (
-
-    select
-        property_id,
-        price
-    from {{ ref('stg_published_listings') }}
-
-),
-
 sessions as (
 
     select
@@ -61,7 +52,7 @@ appearances as (
                     jsonb_strip_nulls(jsonb_build_object(
                         'property_id', changed.relisted_from,
                         'source_listing_id', changed.relisted_listing_id,
-                        'price', published.price
+                        'price', changed.relisted_price
                     ))
         end as old_value,
         {{ listing_as_json('changed') }} as new_value,
@@ -76,7 +67,6 @@ appearances as (
         changed.observed_at
     from changed
     inner join sessions on changed.session_id = sessions.session_id
-    left join published on changed.relisted_from = published.property_id
     where changed.change_type in ('created', 'relisted', 'reactivated')
 
 ),

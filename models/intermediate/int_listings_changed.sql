@@ -154,6 +154,7 @@ classified as (
         (hashed.currency is distinct from hashed.published_currency) as has_other_currency,
         relisted.relisted_from,
         relisted.relisted_listing_id,
+        relisted.relisted_price,
         relisted.earlier_days_on_market as relisted_days_on_market
     from hashed
     left join relisted on hashed.property_id = relisted.property_id
@@ -197,6 +198,7 @@ select
     case when price <> published_price then observed_at else published_price_changed_at end as price_changed_at,
     coalesce(published_relisted_from, relisted_from) as relisted_from,
     relisted_listing_id,
+    relisted_price,
     case change_type
         when 'relisted' then relisted_days_on_market
         when 'reactivated'

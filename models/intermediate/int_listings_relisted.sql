@@ -28,9 +28,7 @@ missing as (
 
 newcomers as (
 
-    select
-        observed.*,
-        {{ place_keys('observed') }} as place_keys
+    select observed.*
     from created
     inner join observed
         on
@@ -43,16 +41,18 @@ departed as (
 
     select
         published.*,
-        coalesce(published.removed_at, missing.observed_at) as left_at,
-        {{ place_keys('published') }} as place_keys
+        published.removed_at as left_at
     from published
-    left join missing on published.property_id = missing.property_id
     where
-        (published.listing_status = 'removed' or missing.property_id is not null)
+        published.listing_status = 'removed'
         and published.source in (select newcomers.source from newcomers)
-        and coalesce(published.removed_at, missing.observed_at) > (
-            select min(newcomers.observed_at) - interval '90 days' from newcomers
-        )
+        and published.removed_at > (select min(newcomers.observed_at) - interval '90 days' from newcomers)
+    union all
+    select
+        published.*,
+        missing.observed_at as left_at
+    from missing
+    inner join published on missing.property_id = published.property_id
 
 ),
 
@@ -70,7 +70,7 @@ newcomer_places as (
         newcomers.source,
         place.place_key
     from newcomers
-    cross join unnest(newcomers.place_keys) as place (place_key)
+    cross join unnest({{ place_keys('newcomers') }}) as place (place_key)
 
 ),
 
@@ -81,7 +81,7 @@ departed_places as (
         departed.source,
         place.place_key
     from departed
-    cross join unnest(departed.place_keys) as place (place_key)
+    cross join unnest({{ place_keys('departed') }}) as place (place_key)
 
 ),
 
@@ -104,6 +104,7 @@ pairs as (
         newcomers.property_id,
         departed.property_id as relisted_from,
         departed.source_listing_id as relisted_listing_id,
+        departed.price as relisted_price,
         departed.earlier_days_on_market,
         departed.spell_started_at,
         departed.left_at,
@@ -123,6 +124,7 @@ select
     property_id,
     relisted_from,
     relisted_listing_id,
+    relisted_price,
     {{ days_on_market('earlier_days_on_market', 'spell_started_at', 'left_at') }} as earlier_days_on_market
 from pairs
 where homes_left = 1 and homes_new = 1

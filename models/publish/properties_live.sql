@@ -5,6 +5,7 @@
         {'columns': ['city', 'property_type', 'price']},
         {'columns': ['listing_status', 'price']},
         {'columns': ['latitude', 'longitude']},
+        {'columns': ['relisted_from']},
         {'columns': ['search_vector'], 'type': 'gin'},
     ],
     pre_hook=["{{ guard_run() }}", "{{ guard_candidates() }}"],

@@ -78,7 +78,7 @@ def counted_from_feed(connection: psycopg.Connection, source: str) -> list[Count
         with feed as (
             select
                 session_id,
-                count(distinct property_id) filter (where change_type = 'created') as created,
+                count(distinct property_id) filter (where change_type in ('created', 'relisted')) as created,
                 count(distinct property_id) filter (where change_type = 'reactivated') as reactivated,
                 count(distinct property_id) filter (where change_type = 'removed') as removed,
                 count(distinct property_id) filter (where change_type = 'updated') as updated,

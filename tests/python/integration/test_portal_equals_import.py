@@ -18,7 +18,7 @@ from scripts.demo.portal import DemoPortal
 from scripts.demo.snapshots import Snapshots
 from scripts.scrape import scrape_portal
 from tests.python.conftest import Command
-from tests.python.integration.real_snapshots import POLAND
+from tests.python.integration.real_snapshots import POLAND, POLAND_WITH_DEFAULTS
 
 ADVERTS = 200
 DAYS = (datetime(2023, 8, 1, tzinfo=UTC), datetime(2023, 9, 1, tzinfo=UTC))
@@ -76,7 +76,7 @@ def _imported(command: Command, months: list[Path]) -> dict[str, Any]:
 
 
 def _mapping() -> dict[str, dict[str, str]]:
-    pairs = [option for option in POLAND if "=" in option and not option.startswith(("removal", "max_", "min_"))]
+    pairs = [option for option in POLAND_WITH_DEFAULTS if "=" in option]
     mapping = mapping_from_options(pairs)
     return {"fields": mapping.fields, "constants": mapping.constants}
 
