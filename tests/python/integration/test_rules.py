@@ -20,7 +20,12 @@ INSERT = """
 insert into validation_rules (rule_name, field_name, rule_type, rule_config, severity) values (%s, %s, %s, %s, %s)
 """
 
-RULE_TESTS = ("assert_every_rule_was_evaluated", "assert_live_values_satisfy_error_rules")
+RULE_TESTS = (
+    "assert_every_rule_was_evaluated",
+    "assert_live_values_satisfy_error_rules",
+    "assert_no_broken_session_was_published",
+    "assert_violation_rates_are_usual",
+)
 
 
 class Feed:
@@ -128,8 +133,19 @@ def test_13_a_changed_rule_is_rehearsed_then_applied_and_results_carry_its_versi
         """
     )
     connection.execute("update rule_evaluations set violated_count = 7 where rule_name = 'dear' and rule_version = 2")
-    # One evaluation is missing, another one is miscounted; one live price breaks the rule.
-    assert failures_of_dbt_tests(command) == dict(zip(RULE_TESTS, (2, 1), strict=True))
+    # Of two sessions half of the listings broke error rules and a quarter were flagged; one of them was forced.
+    connection.execute(
+        """
+        update scrape_sessions set
+            verdict = verdict || '{"observed_count": 20, "rejected_count": 10, "warned_count": 5, "checks": [
+                {"check_name": "error_rate", "verdict": "fail"}
+            ]}',
+            is_forced = observed_at::date = '2024-05-05'
+        where observed_at::date in ('2024-05-04', '2024-05-05')
+        """
+    )
+    # One evaluation is missing, another one is miscounted; one live price breaks the rule; the latest session is told.
+    assert failures_of_dbt_tests(command) == dict(zip(RULE_TESTS, (2, 1, 1, 2), strict=True))
 
 
 @pytest.mark.slow
