@@ -88,7 +88,11 @@ field_updates as (
         'applied' as status,
         case
             when field_changes.field_name = 'price' and changed.price_verdict = 'confirmed'
-                then format('confirmed: held since %s', to_char(changed.pending_since at time zone 'UTC', 'YYYY-MM-DD HH24:MI'))
+                then
+                    format(
+                        'confirmed: held since %s',
+                        to_char(changed.pending_since at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+                    )
         end as reason,
         null::text as removal_reason,
         field_changes.observed_at
