@@ -1,7 +1,7 @@
 -- Estimates of how many rows are chosen are far too low; a nested loop would read the texts once per listing.
 {{ config(
     pre_hook="set local enable_nestloop = off; set local work_mem = '64MB'",
-    post_hook="analyze {{ this }} (session_id, property_id)",
+    post_hook="analyze {{ this }} (session_id, property_id, evidence)",
     indexes=[{'columns': ['property_id', 'session_id'], 'unique': true}],
 ) }}
 

@@ -187,8 +187,9 @@ described as (
 
 ),
 
--- A required field that this observation could not carry is not missing when an earlier one carried it.
-known_before as (
+-- A required field that this observation could not carry is not missing when an earlier one carried it. Materialized,
+-- so that the live table is read once at most, however few violations are expected.
+known_before as materialized (
 
     select
         described.session_id,
