@@ -167,8 +167,8 @@ select
     removed_at,
     observed_at,
     last_session_id,
-    setweight(to_tsvector('simple', coalesce(title, '')), 'A')
-    || setweight(to_tsvector('simple', concat_ws(' ', street_address, city, region, postal_code, property_type)), 'B')
+    setweight(to_tsvector('simple', left(coalesce(title, ''), 10000)), 'A')
+    || setweight(to_tsvector('simple', left(concat_ws(' ', street_address, city, region, postal_code, property_type), 10000)), 'B')
     || setweight(to_tsvector('simple', left(coalesce(description, ''), 50000)), 'C') as search_vector,
     true as is_published
 from unioned

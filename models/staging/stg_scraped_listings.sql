@@ -46,6 +46,8 @@ parsed as (
 
         scraped.observed_at,
 
+        scraped.property_type_text,
+        scraped.city_text,
         scraped.price_text,
         scraped.area_m2_text,
         scraped.land_area_m2_text,
@@ -74,14 +76,14 @@ parsed as (
                 {{ parse_url('scraped.url_text') }} as url,
                 {{ parse_text('scraped.title_text', 'each_row.has_odd_spaces') }} as title,
                 {{ parse_text('scraped.description_text', 'each_row.has_odd_spaces') }} as description,
-                {{ parse_text('scraped.property_type_text', 'each_row.has_odd_spaces') }} as property_type,
+                {{ parse_name('scraped.property_type_text', 'each_row.has_odd_spaces') }} as property_type,
                 {{ parse_text('scraped.offer_type_text', 'each_row.has_odd_spaces') }} as offer_type,
                 {{ parse_currency('scraped.currency_text', 'scraped.price_text') }} as stated_currency,
                 {{ assume_currency('sessions.currency', 'scraped.currency_text', 'scraped.price_text') }}
                     as assumed_currency,
                 {{ parse_text('scraped.price_period_text', 'each_row.has_odd_spaces') }} as price_period,
                 {{ parse_text('scraped.street_address_text', 'each_row.has_odd_spaces') }} as street_address,
-                {{ parse_text('scraped.city_text', 'each_row.has_odd_spaces') }} as city,
+                {{ parse_name('scraped.city_text', 'each_row.has_odd_spaces') }} as city,
                 {{ parse_text('scraped.region_text', 'each_row.has_odd_spaces') }} as region,
                 {{ parse_text('scraped.postal_code_text', 'each_row.has_odd_spaces') }} as postal_code,
                 coalesce({{ parse_text('scraped.country_text', 'each_row.has_odd_spaces') }}, sessions.country)
@@ -132,6 +134,8 @@ select
     end as observed_fields,
     array_remove(
         array[
+            case when property_type is null and property_type_text ~ '\S' then 'property_type' end,
+            case when city is null and city_text ~ '\S' then 'city' end,
             case when price is null and price_text ~ '\S' then 'price' end,
             case when area_m2 is null and area_m2_text ~ '\S' then 'area_m2' end,
             case when land_area_m2 is null and land_area_m2_text ~ '\S' then 'land_area_m2' end,
