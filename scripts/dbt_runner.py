@@ -57,6 +57,7 @@ class DbtProject:
     """The dbt project of this clone against one database; a process parses it once per database."""
 
     _manifests: ClassVar[dict[str, Manifest]] = {}
+    _built: ClassVar[set[str]] = set()
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
@@ -64,7 +65,15 @@ class DbtProject:
     def build(self, selector: str) -> DbtOutcome:
         """Run `dbt build` with a selector of selectors.yml. Raises DbtFailedError when dbt could not start."""
         self._parse()
-        return _outcome(self._invoke(["build", "--selector", selector]))
+        outcome = _outcome(self._invoke(["build", "--selector", selector]))
+        if outcome.success:
+            self._built.add(self._database_url)
+        return outcome
+
+    @property
+    def was_built(self) -> bool:
+        """Whether this process has built the project in this database before; the database may be another one now."""
+        return self._database_url in self._built
 
     def compile_models(self, *names: str) -> dict[str, CompiledModel]:
         """The queries of some models by name, without running anything."""

@@ -114,7 +114,7 @@ def sync_pending(
                 connection,
                 project,
                 {"source": source, "allows_mass_removal": allows_mass_removal},
-                is_first=not reports,
+                is_first=not reports and not _has_views(connection, project),
             )
             reports.append(report)
             if on_report is not None:
@@ -162,6 +162,11 @@ def _count_pending(connection: psycopg.Connection, source: str | None) -> tuple[
     row = connection.execute(_SQL["count_pending"], {"source": source}).fetchone()
     assert row is not None
     return row[0], row[1]
+
+
+def _has_views(connection: psycopg.Connection, project: DbtProject) -> bool:
+    """Whether the views and seeds that this process built are still there, so that they need not be built again."""
+    return project.was_built and connection.execute(_SQL["has_views"]).fetchone() == (True,)
 
 
 def _is_done(connection: psycopg.Connection, session_id: uuid.UUID | None) -> bool:

@@ -7,13 +7,22 @@ nullif(
         else
             rtrim(
                 split_part({{ address }}, '?', 1) || '?'
-                || ltrim(
-                    regexp_replace(
-                        '&' || substr({{ address }}, strpos({{ address }} || '?', '?') + 1),
-                        '&(?:utm_[^=&]*|gclid|fbclid|msclkid|mc_[ce]id|session(?:_?id)?|sid|token|ts|_)=[^&]*',
-                        '', 'gi'
-                    ),
-                    '&'
+                || array_to_string(
+                    array(
+                        select stated.parameter
+                        from
+                            unnest(
+                                string_to_array(substr({{ address }}, strpos({{ address }} || '?', '?') + 1), '&')
+                            ) as stated (parameter)
+                        where
+                            lower(split_part(stated.parameter, '=', 1)) <> all(
+                                array[
+                                    'gclid', 'fbclid', 'msclkid', 'mc_cid', 'mc_eid', 'session', 'sessionid', 'session_id',
+                                    'sid', 'token', 'ts', '_'
+                                ]
+                            )
+                            and stated.parameter not ilike 'utm\_%'
+                    ), '&'
                 ),
                 '?&'
             )

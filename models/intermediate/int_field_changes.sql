@@ -9,7 +9,8 @@ changed as (
 
 ),
 
-published as (
+-- Looked up by key for the listings that changed, never read as a whole.
+published as not materialized (
 
     select * from {{ ref('stg_published_listings') }}
 

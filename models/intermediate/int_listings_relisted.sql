@@ -13,7 +13,8 @@ observed as (
 
 ),
 
-published as (
+-- Read by index, never as a whole.
+published as not materialized (
 
     select * from {{ ref('stg_published_listings') }}
 
