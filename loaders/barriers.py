@@ -1,16 +1,20 @@
 """Named points at which a fault test ends the process, as `kill -9` would.
 
 With `PROPERTY_BARRIER` set to a name, the process that reaches that point writes the name to the file
-`PROPERTY_BARRIER_FILE` and kills itself. Without it, reaching a barrier does nothing.
+`PROPERTY_BARRIER_FILE` and kills itself. `name#3` means the third time it is reached; the two barriers of dbt's nodes
+name a node of the manifest, `before_node:model.property_manager.properties_live`. Without the variable, reaching a
+barrier does nothing.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 BARRIERS: tuple[str, ...] = (
+    "session_opened",
     "import_batch_copied",
     "rows_copied",
     "page_flushed",
@@ -21,12 +25,20 @@ BARRIERS: tuple[str, ...] = (
     "after_sync",
     "before_replay_commit",
 )
+NODE_BARRIERS: tuple[str, ...] = ("before_node", "after_node")
+
+_reached: Counter[str] = Counter()
 
 
-def reach(name: str) -> None:
-    """End the process here when the environment asks for it."""
-    if name not in BARRIERS:
+def reach(name: str, node: str | None = None) -> None:
+    """End the process here when the environment asks for it; `node` belongs to the barriers of dbt's nodes."""
+    if name not in (BARRIERS if node is None else NODE_BARRIERS):
         raise ValueError(f"unknown barrier {name!r}")
-    if os.environ.get("PROPERTY_BARRIER") == name:
-        Path(os.environ["PROPERTY_BARRIER_FILE"]).write_text(name, encoding="utf-8")
+    wanted = os.environ.get("PROPERTY_BARRIER")
+    if wanted is None:
+        return
+    point = name if node is None else f"{name}:{node}"
+    _reached[point] += 1
+    if wanted in (point, f"{point}#{_reached[point]}"):
+        Path(os.environ["PROPERTY_BARRIER_FILE"]).write_text(wanted, encoding="utf-8")
         os.kill(os.getpid(), signal.SIGKILL)

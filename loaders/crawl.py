@@ -373,7 +373,8 @@ def _signals_cancel(task: asyncio.Task[None] | None) -> Iterator[None]:
         received.append(number)
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in previous:
         loop.add_signal_handler(number, stop, number)
     try:
         yield
@@ -385,8 +386,9 @@ def _signals_cancel(task: asyncio.Task[None] | None) -> Iterator[None]:
             "Run the same command again: it goes on where it stopped.",
         ) from None
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number, handler in previous.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 def _first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from loaders.errors import DatabaseUnavailableError, UsageError
 SQL_DIRECTORY = Path(__file__).parent / "sql"
 MINIMUM_SERVER_VERSION = 150000
 
+_LOST = re.compile("08...|53100|57P0.")  # SQLSTATEs: connection exceptions, disk full, the server's end
 _STATEMENT_HEADER = re.compile(r"^-- name: (?P<name>\w+)\n-- (?P<purpose>.+)\n", re.MULTILINE)
 
 
@@ -55,6 +58,34 @@ def connect(url: str, *, application_name: str = "property-manager") -> psycopg.
         )
     )
     return connection
+
+
+def lost_connection(error: BaseException) -> DatabaseUnavailableError | None:
+    """What to tell a user of a connection that broke, or of a database that cannot go on; None for other errors."""
+    if not isinstance(error, psycopg.OperationalError) or not _LOST.match(error.sqlstate or "08000"):
+        return None
+    cause = str(error).strip().partition("\n")[0]
+    if isinstance(error, psycopg.errors.DiskFull):
+        return DatabaseUnavailableError(
+            f"the database has no space left: {cause}",
+            "Free space on the database's disk, then run the command again; what was committed is kept.",
+        )
+    return DatabaseUnavailableError(
+        f"the connection to the database was lost: {cause}",
+        "It may be restarting. `property-manager status` shows what waits once it is back; what was committed is kept.",
+    )
+
+
+@contextmanager
+def losses_explained() -> Iterator[None]:
+    """Within it a broken connection raises DatabaseUnavailableError; other errors pass."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        told = lost_connection(error)
+        if told is None:
+            raise
+        raise told from error
 
 
 @cache

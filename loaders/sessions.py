@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from loaders import barriers
 from loaders.database import statements
 from loaders.errors import UsageError
 
@@ -71,6 +72,7 @@ def open_session(
     assert row is not None
     session = Session(*row)
     connection.execute("select ensure_staging_partition(%s)", [session.opened_at])
+    barriers.reach("session_opened")
     return session
 
 

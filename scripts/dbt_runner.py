@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 _PUBLISHING_NODE = "model.property_manager.properties_live"
 _HISTORY_NODE = "snapshot.property_manager.properties_history"
+_NODE_EVENTS = {
+    "NodeStart": "before_node",
+    "LogHookStartLine": "before_node",
+    "NodeFinished": "after_node",
+    "LogHookEndLine": "after_node",
+}
 
 
 class DbtFailedError(PropertyManagerError):
@@ -113,7 +119,8 @@ class DbtProject:
 
         os.environ["DATABASE_URL"] = self._database_url
         root = project_root()
-        return dbtRunner(manifest=self._manifests.get(self._database_url), callbacks=[_reach_barriers]).invoke(
+        runner = dbtRunner(manifest=self._manifests.get(self._database_url), callbacks=[_reach_barriers])
+        result = runner.invoke(
             [
                 "--log-level",
                 "none",
@@ -131,6 +138,9 @@ class DbtProject:
                 str(target_path or property_home() / "dbt"),
             ]
         )
+        if isinstance(result.exception, KeyboardInterrupt):
+            raise result.exception
+        return result
 
 
 def log_directory() -> Path:
@@ -173,6 +183,8 @@ def _reach_barriers(event: Any) -> None:
         return
     name = event.info.name
     node = getattr(getattr(event.data, "node_info", None), "unique_id", "")
+    if name in _NODE_EVENTS:
+        barriers.reach(_NODE_EVENTS[name], node)
     if name == "SQLCommit" and getattr(event.data, "conn_name", "") == _PUBLISHING_NODE:
         barriers.reach("before_publish_commit")
     elif name == "NodeFinished" and node == _PUBLISHING_NODE:

@@ -20,7 +20,6 @@ if __package__ in (None, ""):
 from loaders.errors import PropertyManagerError, UsageError
 
 EXIT_QUALITY_GATE = 3
-EXIT_INTERRUPTED = 130
 
 _ASSIGNMENT = re.compile(r"^[a-z_][\w.]*=")
 _SOURCE_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
@@ -52,6 +51,7 @@ def operation(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
         from scripts.config import load_dotenv
         from scripts.console import print_error
+        from scripts.interrupts import InterruptedCommandError, sigterm_interrupts
         from scripts.logs import log_file, start_logging
 
         as_json = bool(kwargs.get("as_json"))
@@ -63,7 +63,8 @@ def operation(command: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(error.exit_code)
         try:
             logger.info("%s started", command.__name__)
-            result = command(*args, **kwargs)
+            with sigterm_interrupts():
+                result = command(*args, **kwargs)
             logger.info("%s finished", command.__name__)
         except PropertyManagerError as error:
             logger.exception("%s failed: %s", command.__name__, error.message)
@@ -71,16 +72,20 @@ def operation(command: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             logger.warning("%s interrupted", command.__name__)
-            sys.exit(EXIT_INTERRUPTED)
+            interrupted = InterruptedCommandError()
+            print_error(interrupted, as_json=as_json)
+            sys.exit(interrupted.exit_code)
         except (click.exceptions.Exit, click.ClickException):
             raise
         except Exception as error:
+            from loaders.database import lost_connection
+
             logger.exception("%s failed unexpectedly", command.__name__)
-            unexpected = PropertyManagerError(
+            told = lost_connection(error) or PropertyManagerError(
                 f"unexpected {type(error).__name__}: {error}", f"The details are in {log_file()}."
             )
-            print_error(unexpected, as_json=as_json)
-            sys.exit(unexpected.exit_code)
+            print_error(told, as_json=as_json)
+            sys.exit(told.exit_code)
         return result
 
     return run

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from loaders import barriers
-from loaders.database import connect, statements
+from loaders.database import connect, losses_explained, statements
 from loaders.errors import BusyError, PropertyManagerError, UsageError
 from scripts.dbt_runner import DbtOutcome, DbtProject
 
@@ -102,6 +102,7 @@ def sync_pending(
     reports: list[SyncReport] = []
     project = DbtProject(database_url)
     with (
+        losses_explained(),
         connect(database_url, application_name="property-manager sync") as connection,
         run_lock(connection, wait=wait),
     ):

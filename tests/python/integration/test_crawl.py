@@ -30,6 +30,7 @@ from loaders.politeness import Politeness, RetryPolicy
 from scripts.demo.catalogue import Layout, MarketCatalogue, ShownAdvert, mixed_layout
 from scripts.demo.market import Market
 from scripts.demo.portal import DemoPortal
+from tests.python.portals import PlainCatalogue
 
 SIZE = 50
 QUICK = RetryPolicy(first_wait=0.02, longest_wait=0.2)
@@ -62,13 +63,6 @@ Page = tuple[int, Mapping[str, str], str]
 @pytest.fixture(scope="module")
 def market() -> Market:
     return Market(7, SIZE, 3)
-
-
-class PlainCatalogue(MarketCatalogue):
-    """The market on pages that need no browser."""
-
-    def advert(self, day: int, source_listing_id: str) -> ShownAdvert:
-        return replace(super().advert(day, source_listing_id), layout=Layout.PLAIN)
 
 
 @pytest.fixture

@@ -1,0 +1,193 @@
+"""`make faults`: whatever breaks a command off, the next one ends with the tables of a run without a fault.
+
+Kills at each named step and at random times, and commands side by side. Ends with 1 when anything was lost or
+doubled, when a step was not reached, or when a recovery was not done within 90 s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import click
+from psycopg.conninfo import conninfo_to_dict
+
+from scripts import embedded_postgres
+from tests.faults import kills, races
+from tests.faults.stage import Stage
+from tests.faults.stories import prepared_stories
+
+# Forks end without telling Python's tracker of semaphores, which warns of those of their parent.
+os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker:UserWarning"
+DATABASE = "property_manager_faults"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is tried: how often each step, how many of dbt's nodes (None: all), random kills and rounds of races."""
+
+    repeat: int
+    nodes: int | None
+    random_kills: int
+    rounds: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """One fault: what it is, and how it is brought about; it raises when the tables suffer."""
+
+    group: str
+    title: str
+    run: Callable[[], object]
+
+
+@click.command()
+@click.option("--repeat", default=5, show_default=True, help="Kills at each named step.")
+@click.option("--nodes", type=int, help="How many of dbt's nodes to take, by seed; by default all.")
+@click.option("--random", "random_kills", default=200, show_default=True, help="Kills at random times.")
+@click.option("--rounds", default=100, show_default=True, help="Rounds of commands side by side.")
+@click.option("--seed", default=1, show_default=True, help="Which nodes and times: the same seed, the same faults.")
+@click.option("--processes", default=2, show_default=True, help="How many faults are brought about at a time.")
+@click.option("--only", help="Only faults whose title contains this.")
+@click.option("--server", help="URL of the server to work on; by default an embedded one is started.")
+@click.option("--database", default=DATABASE, show_default=True, help="Database that is made anew and dropped.")
+@click.option("--home", type=click.Path(path_type=Path), help="PROPERTY_HOME of the commands; by default a new one.")
+def main(
+    processes: int, only: str | None, server: str | None, database: str, home: Path | None, **amounts: Any
+) -> None:
+    """Bring faults about and compare what they leave."""
+    plan = Plan(**amounts)
+    with tempfile.TemporaryDirectory(prefix="pm-faults-") as name, _server(server, Path(name)) as server_url:
+        jobs = []
+        for number in range(processes):
+            folder = Path(name) / f"job-{number}"
+            folder.mkdir()
+            own = database if processes == 1 else f"{database}_{number}"
+            stage = Stage(server_url, own, _with_database(server_url, own), folder, home or folder / "home")
+            pid = os.fork()
+            if pid == 0:
+                _exit_after(partial(_work, stage, plan, only, number, processes))
+            jobs.append((pid, folder / "results"))
+        ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid, _ in jobs]
+        results = [json.loads(line) for _, file in jobs if file.exists() for line in file.read_text().splitlines()]
+    _report(results)
+    sys.exit(int(any(ended) or any(result["error"] for result in results)))
+
+
+def all_checks(stage: Stage, stories: list[Any], plan: Plan) -> list[Check]:
+    """Every fault of the plan, in the same order in every process."""
+    random = Random(plan.seed)
+    nodes = stage.dbt_nodes()
+    if plan.nodes is not None:
+        nodes = random.sample(sorted(nodes), min(plan.nodes, len(nodes)))
+    by_name = {story.name: story for story in stories}
+    expected = {story.name: story.play(stage) for story in stories}
+    checks = []
+    for group, found in (
+        ("kill at a named step", kills.kills_at_steps(stories, nodes, plan.repeat)),
+        ("kill at random times", kills.kills_at_random(stories, plan.random_kills, random)),
+    ):
+        for kill in found:
+            run = partial(kills.carry_out, kill, stage, by_name[kill.story], expected[kill.story])
+            checks.append(Check(group, str(kill), run))
+    checks += _race_checks(stage, by_name["import"], expected["import"], plan.rounds)
+    return checks
+
+
+def _race_checks(stage: Stage, story: Any, expected: object, rounds: int) -> list[Check]:
+    checks = []
+    for number in range(rounds):
+        if number % 10 == 8:
+            title, run = "two plain dbt builds", partial(races.plain_builds, stage, story, expected)
+        elif number % 10 == 9:
+            title, run = "three sources side by side", partial(races.different_scopes, stage, 3)
+        else:
+            count, wait = (2, 5, 10)[number % 3], number % 2 == 1
+            title = f"{count} syncs at once{', waiting' if wait else ''}"
+            run = partial(races.same_session, stage, story, expected, count, wait=wait)
+        checks.append(Check("commands at once", title, run))
+    return checks
+
+
+def _work(stage: Stage, plan: Plan, only: str | None, number: int, processes: int) -> None:
+    """One process: prepare a database, bring about this process's share of the faults and write down each result."""
+    stage.open()
+    try:
+        with prepared_stories(stage) as stories:
+            checks = [check for check in all_checks(stage, stories, plan) if only is None or only in check.title]
+            for check in checks[number::processes]:
+                _write_result(stage.folder / "results", check)
+                print(f"{check.title}", file=sys.stderr, flush=True)
+    finally:
+        stage.close()
+
+
+def _write_result(file: Path, check: Check) -> None:
+    error, seconds = None, None
+    try:
+        seconds = check.run()
+    except Exception:
+        error = traceback.format_exc()
+        print(f"FAILED {check.title}\n{error}", file=sys.stderr, flush=True)
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"group": check.group, "title": check.title, "seconds": seconds, "error": error}) + "\n")
+
+
+def _report(results: list[dict[str, Any]]) -> None:
+    for group in dict.fromkeys(result["group"] for result in results):
+        own = [result for result in results if result["group"] == group]
+        failed = [result for result in own if result["error"]]
+        seconds = [result["seconds"] for result in own if result["seconds"] is not None]
+        longest = f", longest recovery {max(seconds):.1f} s" if seconds else ""
+        click.echo(f"{group}: {len(own)} tried, {len(failed)} failed{longest}")
+        for result in failed:
+            click.echo(f"  {result['title']}")
+
+
+def _exit_after(work: Callable[[], None]) -> None:
+    """End this fork with the work's outcome, without running what its parent has registered."""
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+@contextmanager
+def _server(url: str | None, folder: Path) -> Iterator[str]:
+    if url is not None:
+        yield url
+        return
+    os.environ["PROPERTY_EMBEDDED_FSYNC"] = "off"
+    home = folder / "server"
+    try:
+        yield embedded_postgres.start(home).url
+    finally:
+        embedded_postgres.destroy(home)
+
+
+def _with_database(url: str, name: str) -> str:
+    parts = conninfo_to_dict(url)
+    query = "&".join(f"{key}={value}" for key, value in parts.items() if key in ("host", "port", "sslmode"))
+    password = f":{parts['password']}" if parts.get("password") else ""
+    return f"postgresql://{parts.get('user', '')}{password}@/{name}?{query}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""A database that can be put back to a kept state, and commands run in forks of one warm process.
+
+Importing dbt and parsing the project takes seconds, a command a second: so the harness does both once and forks for
+every command. A fork is a process of its own with its own connections, and dies by the same signals.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from loaders import crawl, importer
+from loaders.migrate import migrate
+from scripts.config import project_root
+from scripts.dbt_runner import DbtProject
+from scripts.property_manager_cli import main
+
+RECOVERY_SECONDS = 90
+"""A command that is not done by then hangs, which is a fault of its own."""
+
+_SMALL_BATCH = 16
+
+
+class Ended(NamedTuple):
+    """How a command ended: its exit code, negative for a signal; its output; seconds."""
+
+    code: int
+    output: str
+    seconds: float
+
+
+class Running:
+    """A command in a fork of this process."""
+
+    def __init__(self, pid: int, output: Path) -> None:
+        self.pid = pid
+        self._output = output
+        self._started = time.monotonic()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; nothing happens where the command has ended."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    def wait(self, seconds: float = RECOVERY_SECONDS) -> Ended:
+        """The end of the command. Raises TimeoutError, and kills it, when it lasts longer."""
+        deadline = time.monotonic() + seconds
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                code = os.waitstatus_to_exitcode(status)
+                return Ended(code, self._output.read_text(errors="replace"), time.monotonic() - self._started)
+            if time.monotonic() > deadline:
+                self.send(signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                raise TimeoutError(f"not done after {seconds:.0f} s\n{self._output.read_text(errors='replace')}")
+            time.sleep(0.005)
+
+
+@dataclass
+class Stage:
+    """One database of a server with its kept states. `folder` holds feeds and outputs, `home` is PROPERTY_HOME."""
+
+    server_url: str
+    database: str
+    url: str
+    folder: Path
+    home: Path
+
+    def open(self) -> None:
+        """Make the migrated, empty state and parse the project; small files then have several batches."""
+        importer.BATCH_ROWS = _SMALL_BATCH
+        crawl.BATCH_ROWS = 1
+        self._set_environment({})
+        self._recreate("template1")
+        migrate(self.url)
+        self.keep("empty")
+        DbtProject(self.url).compile_models("int_sessions_to_sync")
+
+    def close(self) -> None:
+        """Drop the database and its kept states."""
+        with psycopg.connect(self.server_url, autocommit=True) as admin:
+            names = [name for (name,) in admin.execute("select datname from pg_database")]
+            for name in names:
+                if name == self.database or name.startswith(f"{self.database}_kept_"):
+                    _drop(admin, name)
+
+    def keep(self, state: str) -> None:
+        """Keep the database as it is now under a name."""
+        with psycopg.connect(self.server_url, autocommit=True) as admin:
+            _drop(admin, self._kept(state))
+            _copy(admin, self.database, self._kept(state))
+
+    def reset(self, state: str) -> None:
+        """Put the database back to a kept state; whoever is connected is thrown out."""
+        self._recreate(self._kept(state))
+
+    def connect(self) -> psycopg.Connection:
+        """A connection in UTC that commits each statement."""
+        connection = psycopg.connect(self.url, autocommit=True)
+        connection.execute("set timezone = 'UTC'")
+        return connection
+
+    def run(self, *arguments: str, seconds: float = RECOVERY_SECONDS) -> Ended:
+        """Run a command to its end."""
+        return self.start(*arguments).wait(seconds)
+
+    def ok(self, *arguments: str) -> Ended:
+        """Run a command that must succeed."""
+        ended = self.run(*arguments)
+        if ended.code != 0:
+            raise AssertionError(f"{' '.join(arguments)} ended with {ended.code}\n{ended.output}")
+        return ended
+
+    def start(self, *arguments: str, **environment: str) -> Running:
+        """Start a command."""
+        return self.fork(lambda: main(list(arguments), prog_name="property-manager"), **environment)
+
+    def fork(self, work: Callable[[], object], **environment: str) -> Running:
+        """Do some work in a process of its own, whose output goes to a file."""
+        output = self.folder / f"output-{time.monotonic_ns()}"
+        pid = os.fork()
+        if pid:
+            output.touch()
+            return Running(pid, output)
+        code = 1
+        try:
+            os.setpgid(0, 0)
+            descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.dup2(descriptor, 1)
+            os.dup2(descriptor, 2)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._set_environment(environment)
+            work()
+            code = 0
+        except SystemExit as exit_:
+            code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def dbt_nodes(self) -> list[str]:
+        """The ids of dbt's nodes that a sync runs, from its selector, and of the hooks in the manifest."""
+        listed = self._dbt("ls", "--selector", "sync", "--output", "json", "--output-keys", "unique_id")
+        hooks = [name for name in self._dbt("parse").nodes if name.startswith("operation.")]
+        return [*(json.loads(line)["unique_id"] for line in listed), *hooks]
+
+    def _dbt(self, *arguments: str) -> Any:
+        from dbt.cli.main import dbtRunner
+
+        places = ("--project-dir", "--profiles-dir", "--target-path")
+        paths = (project_root(), project_root(), self.home / "dbt")
+        options = [word for place, path in zip(places, paths, strict=True) for word in (place, str(path))]
+        result = dbtRunner().invoke(["--quiet", "--log-level", "none", *arguments, *options])
+        if not result.success:
+            raise AssertionError(f"dbt {arguments[0]} failed: {result.exception}")
+        return result.result
+
+    def _set_environment(self, more: dict[str, str]) -> None:
+        os.environ.update(
+            {"DATABASE_URL": self.url, "PROPERTY_HOME": str(self.home), "COLUMNS": "200", **more}
+        )
+
+    def _recreate(self, template: str) -> None:
+        with psycopg.connect(self.server_url, autocommit=True) as admin:
+            _drop(admin, self.database)
+            _copy(admin, template, self.database)
+
+    def _kept(self, state: str) -> str:
+        return f"{self.database}_kept_{state}"
+
+
+def _drop(admin: psycopg.Connection, name: str) -> None:
+    admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def _copy(admin: psycopg.Connection, source: str, target: str) -> None:
+    """Copy a database once its last connections are gone."""
+    for attempt in range(200):
+        try:
+            admin.execute(
+                sql.SQL("create database {} template {}").format(sql.Identifier(target), sql.Identifier(source))
+            )
+            return
+        except psycopg.errors.ObjectInUse:
+            if attempt == 199:
+                raise
+            time.sleep(0.05)

@@ -1,0 +1,190 @@
+"""What is broken off: for each story the state before, the command, and what is run after a fault."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from loaders.barriers import BARRIERS
+from scripts.demo.market import Market
+from scripts.demo.portal import DemoPortal
+from tests.faults.model import Expected, found
+from tests.faults.stage import Stage
+from tests.python.portals import PlainCatalogue
+from tests.python.integration.snapshots import MAPPING, Row, edited, flats, tables, without, write_csv
+
+DAY_ONE, DAY_TWO = "2024-05-01T06:00:00+00:00", "2024-05-02T06:00:00+00:00"
+_ADVERTS = 20
+_READ = ("--source", "feed", "--complete", *MAPPING)
+
+
+def first_feed() -> dict[str, Row]:
+    """Forty flats: three batches of the harness."""
+    return flats(40)
+
+
+def second_feed() -> dict[str, Row]:
+    """One flat is gone, three are new, two cost less, one of them has a new title too."""
+    listings = without(first_feed(), "flat-5")
+    listings = edited(listings, "flat-9", price=105_000)
+    listings = edited(listings, "flat-11", price=104_000, title="Flat 11, reduced")
+    return {**listings, **flats(3, start=200)}
+
+
+@dataclass
+class Story:
+    """A command with its past. `reached` are its barriers, in the order of a run without a fault."""
+
+    name: str
+    command: tuple[str, ...]
+    reached: tuple[str, ...]
+    repeats_itself: bool = False
+    is_dated: bool = True
+    """Whether its sessions have times that are the same in every run."""
+    seconds: float = 0.0
+    """How long the command lasts without a fault."""
+
+    def play(self, stage: Stage) -> dict[str, list[tuple[object, ...]]]:
+        """Run it without a fault; returns the tables that every run with a fault must end with."""
+        stage.reset(self.name)
+        self.seconds = stage.ok(*self.command).seconds
+        return self.tables(stage)
+
+    def next_command(self, connection: psycopg.Connection) -> tuple[str, ...]:
+        """What a person runs after a fault: the command again, or `sync-pending` once its session has landed."""
+        if self.repeats_itself:
+            return self.command
+        landed = connection.execute(
+            """
+            select 1 from scrape_sessions
+            where (observed_at = %s or session_kind = 'scrape') and status not in ('running', 'interrupted')
+            """,
+            [DAY_TWO],
+        ).fetchone()
+        return ("sync-pending",) if landed else self.command
+
+    def tables(self, stage: Stage) -> dict[str, list[tuple[object, ...]]]:
+        """The tables after the story; those of an import must also be what the model says."""
+        with stage.connect() as connection:
+            if self.name == "import":
+                assert found_differences(connection) == {}
+            unfinished = connection.execute(
+                "select count(*) from sync_metadata where status in ('running', 'published')"
+            ).fetchone()
+            assert unfinished == (0,), "a sync was left open"
+            told = tables(connection)
+        if self.is_dated:
+            return told
+        return {name: [tuple(map(_without_time, row)) for row in rows] for name, rows in told.items()}
+
+
+def _without_time(cell: object) -> object:
+    return None if isinstance(cell, datetime) else cell
+
+
+def found_differences(connection: psycopg.Connection) -> dict[str, object]:
+    """Tables that differ from the model's, with the rows on one side only."""
+    expected = Expected()
+    expected.observe(datetime.fromisoformat(DAY_ONE), first_feed())
+    expected.observe(datetime.fromisoformat(DAY_TWO), second_feed())
+    wanted, actual = expected.as_tables(), found(connection)
+    return {
+        name: {"lost": set(wanted[name]) - set(actual[name]), "added": set(actual[name]) - set(wanted[name])}
+        for name in wanted
+        if wanted[name] != actual[name]
+    }
+
+
+@contextmanager
+def prepared_stories(stage: Stage) -> Iterator[list[Story]]:
+    """All stories, their states kept in the database, while the portal of the scrape answers."""
+    first = write_csv(stage.folder / "one.csv", first_feed())
+    second = write_csv(stage.folder / "two.csv", second_feed())
+    stage.reset("empty")
+    stage.ok("import", str(first), *_READ, "--observed-at", DAY_ONE, "--set", "removal_after_sessions=1")
+    stage.keep("import")
+    with _portal(stage) as url:
+        stories = [
+            Story(
+                "import",
+                ("import", str(second), *_READ, "--observed-at", DAY_TWO),
+                (
+                    "session_opened",
+                    *(f"import_batch_copied#{batch}" for batch in (1, 2, 3)),
+                    "before_sync",
+                    "before_publish_commit",
+                    "after_publish_commit",
+                    "before_history",
+                    "after_sync",
+                ),
+            ),
+            _scrape(stage, url),
+            _replay(stage),
+        ]
+        _require_every_barrier(stories)
+        yield stories
+
+
+def _scrape(stage: Stage, url: str) -> Story:
+    """A crawl of 21 pages into an empty database; it goes on where it was broken off."""
+    stage.reset("empty")
+    stage.keep("scrape")
+    pages = range(1, _ADVERTS + 2)
+    flushes = tuple(f"{barrier}#{page}" for page in pages for barrier in ("rows_copied", "page_flushed"))
+    return Story(
+        "scrape",
+        ("scrape", "--url", f"{url}/listings", "--source", "demo_portal", "--scope", "all")
+        + ("--set", "requests_per_second=null"),
+        ("session_opened", *flushes, "before_sync", "after_sync"),
+        is_dated=False,
+    )
+
+
+def _replay(stage: Stage) -> Story:
+    """A rule that held a flat back was disabled; the flat is judged again."""
+    stage.reset("import")
+    bad = write_csv(stage.folder / "bad.csv", edited(first_feed(), "flat-7", price=0))
+    stage.ok("import", str(bad), *_READ, "--observed-at", "2024-05-01T18:00:00+00:00")
+    stage.ok("rules", "disable", "price_is_positive")
+    stage.keep("replay")
+    return Story(
+        "replay",
+        ("replay-quarantine",),
+        ("before_replay_commit", "before_sync", "after_publish_commit"),
+        repeats_itself=True,
+    )
+
+
+def _require_every_barrier(stories: list[Story]) -> None:
+    reached = {point.partition("#")[0] for story in stories for point in story.reached}
+    unreached = set(BARRIERS) - reached
+    if unreached:
+        raise AssertionError(f"no story reaches the barriers {', '.join(sorted(unreached))}")
+
+
+@contextmanager
+def _portal(stage: Stage) -> Iterator[str]:
+    """The demo portal in a process of its own, because a process with threads does not fork well."""
+    address = stage.folder / "portal"
+
+    def serve() -> None:
+        with DemoPortal(PlainCatalogue(Market(7, _ADVERTS, 3))) as portal:
+            address.with_suffix(".new").write_text(portal.url)
+            address.with_suffix(".new").rename(address)
+            while True:
+                time.sleep(3600)
+
+    running = stage.fork(serve)
+    try:
+        while not address.exists():
+            time.sleep(0.01)
+        yield address.read_text()
+    finally:
+        running.send(signal.SIGKILL)
+        running.wait()
