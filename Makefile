@@ -2,7 +2,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest tests/python -q -rs --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint docs bench-quick mutants env browser clean
+.PHONY: help demo test check lint docs bench-quick mutants faults env browser clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ bench-quick: env ## Landing and syncing 100,000 listings, against plain PostgreS
 
 mutants: env ## Small mistakes made in the SQL, one at a time: do the tests notice? ARGS='--sample 50 --seed 2'
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+faults: env ## Kills, races and a database that goes away: are the tables right? ARGS='--repeat 1 --random 20'
+	$(BIN)/python -m tests.faults $(ARGS)
 
 env: ## The virtual environment .venv; PYTHON=... chooses the interpreter
 	@PYTHON='$(PYTHON)' sh scripts/bootstrap/env.sh

@@ -2,8 +2,8 @@
 
 With `PROPERTY_BARRIER` set to a name, the process that reaches that point writes the name to the file
 `PROPERTY_BARRIER_FILE` and kills itself. `name#3` means the third time it is reached; the two barriers of dbt's nodes
-name a node of the manifest, `before_node:model.property_manager.properties_live`. Without the variable, reaching a
-barrier does nothing.
+name a node of the manifest, `before_node:model.property_manager.properties_live`. `PROPERTY_BARRIER_SIGNAL=STOP`
+freezes the process instead. Without `PROPERTY_BARRIER`, reaching a barrier does nothing.
 """
 
 from __future__ import annotations
@@ -41,4 +41,4 @@ def reach(name: str, node: str | None = None) -> None:
     _reached[point] += 1
     if wanted in (point, f"{point}#{_reached[point]}"):
         Path(os.environ["PROPERTY_BARRIER_FILE"]).write_text(wanted, encoding="utf-8")
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.Signals[f"SIG{os.environ.get('PROPERTY_BARRIER_SIGNAL', 'KILL')}"])

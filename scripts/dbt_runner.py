@@ -155,7 +155,9 @@ def pass_through(database_url: str, arguments: Sequence[str]) -> int:
     os.environ["DATABASE_URL"] = database_url
     os.environ.setdefault("DBT_PROJECT_DIR", str(project_root()))
     os.environ.setdefault("DBT_PROFILES_DIR", str(project_root()))
-    result = dbtRunner().invoke(list(arguments))
+    result = dbtRunner(callbacks=[_reach_barriers]).invoke(list(arguments))
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
     if result.success:
         return 0
     if result.exception is not None:

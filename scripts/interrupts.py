@@ -1,4 +1,4 @@
-"""Ending a command early: SIGTERM is treated as Ctrl-C is, so that queries are cancelled and sessions stay resumable."""
+"""Ending a command early: SIGTERM acts as Ctrl-C does: queries are cancelled, sessions stay resumable."""
 
 from __future__ import annotations
 

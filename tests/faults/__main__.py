@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -23,9 +24,9 @@ import click
 from psycopg.conninfo import conninfo_to_dict
 
 from scripts import embedded_postgres
-from tests.faults import kills, races
+from tests.faults import interrupts, kills, races
 from tests.faults.stage import Stage
-from tests.faults.stories import prepared_stories
+from tests.faults.stories import Story, page_points, prepared_stories
 
 # Forks end without telling Python's tracker of semaphores, which warns of those of their parent.
 os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker:UserWarning"
@@ -34,10 +35,11 @@ DATABASE = "property_manager_faults"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is tried: how often each step, how many of dbt's nodes (None: all), random kills and rounds of races."""
+    """What is tried: how often each step, how many of those that are alike (None: all), and how much at random."""
 
     repeat: int
-    nodes: int | None
+    sampled: int | None
+    is_chained: bool
     random_kills: int
     rounds: int
     seed: int
@@ -54,7 +56,8 @@ class Check:
 
 @click.command()
 @click.option("--repeat", default=5, show_default=True, help="Kills at each named step.")
-@click.option("--nodes", type=int, help="How many of dbt's nodes to take, by seed; by default all.")
+@click.option("--sampled", type=int, help="How many of dbt's nodes, and of pages, to take by seed; by default all.")
+@click.option("--chained", "is_chained", is_flag=True, help="Kill what recovers too, and compare after the last kill.")
 @click.option("--random", "random_kills", default=200, show_default=True, help="Kills at random times.")
 @click.option("--rounds", default=100, show_default=True, help="Rounds of commands side by side.")
 @click.option("--seed", default=1, show_default=True, help="Which nodes and times: the same seed, the same faults.")
@@ -85,27 +88,58 @@ def main(
     sys.exit(int(any(ended) or any(result["error"] for result in results)))
 
 
-def all_checks(stage: Stage, stories: list[Any], plan: Plan) -> list[Check]:
+def all_checks(stage: Stage, stories: list[Story], plan: Plan) -> list[Check]:
     """Every fault of the plan, in the same order in every process."""
     random = Random(plan.seed)
     nodes = stage.dbt_nodes()
-    if plan.nodes is not None:
-        nodes = random.sample(sorted(nodes), min(plan.nodes, len(nodes)))
+    pages = page_points()
+    if plan.sampled is not None:
+        nodes, pages = (random.sample(sorted(each), min(plan.sampled, len(each))) for each in (nodes, pages))
     by_name = {story.name: story for story in stories}
     expected = {story.name: story.play(stage) for story in stories}
     checks = []
     for group, found in (
-        ("kill at a named step", kills.kills_at_steps(stories, nodes, plan.repeat)),
+        ("kill at a named step", kills.kills_at_steps(stories, nodes, pages, plan.repeat, is_chained=plan.is_chained)),
         ("kill at random times", kills.kills_at_random(stories, plan.random_kills, random)),
     ):
         for kill in found:
             run = partial(kills.carry_out, kill, stage, by_name[kill.story], expected[kill.story])
             checks.append(Check(group, str(kill), run))
     checks += _race_checks(stage, by_name["import"], expected["import"], plan.rounds)
+    checks += _interrupt_checks(stage, by_name, expected, nodes, plan, random)
     return checks
 
 
-def _race_checks(stage: Stage, story: Any, expected: object, rounds: int) -> list[Check]:
+def _interrupt_checks(
+    stage: Stage,
+    stories: dict[str, Story],
+    expected: dict[str, Any],
+    nodes: list[str],
+    plan: Plan,
+    random: Random,
+) -> list[Check]:
+    group, story, tables = "signals and lost clients", stories["import"], expected["import"]
+    models = [node for node in sorted(nodes) if node.startswith("model.")]
+    checks = []
+    for _ in range(plan.repeat):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            run = partial(interrupts.interrupted_while_waiting, stage, story, tables, number)
+            checks.append(Check(group, f"import: {number.name} while a statement waits", run))
+            for name, each in stories.items():
+                share = random.random()
+                run = partial(interrupts.interrupted, stage, each, expected[name], number, share)
+                checks.append(Check(group, f"{name}: {number.name} at {share:.0%}", run))
+        checks.append(
+            Check(group, "import: killed while a statement waits", partial(interrupts.orphan, stage, story, tables))
+        )
+        node = random.choice(models or ["model.property_manager.int_listings_compared"])
+        checks.append(
+            Check(group, f"zombie frozen after {node}", partial(interrupts.zombie, stage, story, tables, node))
+        )
+    return checks
+
+
+def _race_checks(stage: Stage, story: Story, expected: object, rounds: int) -> list[Check]:
     checks = []
     for number in range(rounds):
         if number % 10 == 8:
@@ -137,11 +171,13 @@ def _write_result(file: Path, check: Check) -> None:
     error, seconds = None, None
     try:
         seconds = check.run()
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever went wrong is the result
         error = traceback.format_exc()
         print(f"FAILED {check.title}\n{error}", file=sys.stderr, flush=True)
     with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps({"group": check.group, "title": check.title, "seconds": seconds, "error": error}) + "\n")
+        stream.write(
+            json.dumps({"group": check.group, "title": check.title, "seconds": seconds, "error": error}) + "\n"
+        )
 
 
 def _report(results: list[dict[str, Any]]) -> None:
@@ -161,7 +197,7 @@ def _exit_after(work: Callable[[], None]) -> None:
     try:
         work()
         code = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - nothing may go on in a fork
         traceback.print_exc()
     finally:
         sys.stdout.flush()

@@ -13,55 +13,68 @@ from tests.faults.stories import Story
 
 
 @dataclass(frozen=True)
-class Kill:
-    """One story broken off at a named point, or at random times, one kill after another."""
+class Kills:
+    """One story broken off at named points or at random times, one kill after another, before it may recover."""
 
     story: str
-    point: str | None = None
+    points: tuple[str, ...] = ()
     times: tuple[float, ...] = ()
     """Shares of the time that the story lasts without a fault."""
 
     def __str__(self) -> str:
-        at = self.point or ", ".join(f"{share:.0%}" for share in self.times)
+        at = ", ".join((*self.points, *(f"{share:.0%}" for share in self.times)))
         return f"{self.story} killed at {at}"
 
 
-def kills_at_steps(stories: Sequence[Story], nodes: Sequence[str], repeat: int) -> Iterator[Kill]:
-    """A kill at each barrier of each story and before and after each of dbt's nodes in the import."""
+def kills_at_steps(
+    stories: Sequence[Story], nodes: Sequence[str], pages: Sequence[str], repeat: int, *, is_chained: bool
+) -> Iterator[Kills]:
+    """Kills at each barrier of each story, at the given pages, and before and after the given nodes of dbt.
+
+    Chained, the command that would recover is killed at the following barrier, and only the last one recovers.
+    """
     for _ in range(repeat):
         for story in stories:
-            yield from (Kill(story.name, point) for point in story.reached)
+            yield from _kills(story.name, story.reached, is_chained)
+        yield from _kills("scrape", pages, is_chained)
         for node in nodes:
-            yield from (Kill("import", f"{barrier}:{node}") for barrier in NODE_BARRIERS)
+            yield from _kills("import", [f"{barrier}:{node}" for barrier in NODE_BARRIERS], is_chained)
 
 
-def kills_at_random(stories: Sequence[Story], count: int, random: Random) -> Iterator[Kill]:
-    """Kills at random times: bursts of one to four, so that what recovers is killed as well."""
+def kills_at_random(stories: Sequence[Story], count: int, random: Random) -> Iterator[Kills]:
+    """Kills at random times: bursts of one to five, so that what recovers is killed as well."""
     while count > 0:
-        burst = min(count, random.randint(1, 4))
+        burst = min(count, random.randint(1, 5))
         count -= burst
         story = random.choice([story.name for story in stories])
-        yield Kill(story, times=tuple(random.random() for _ in range(burst)))
+        yield Kills(story, times=tuple(random.random() for _ in range(burst)))
 
 
-def carry_out(kill: Kill, stage: Stage, story: Story, expected: object) -> float:
+def carry_out(kills: Kills, stage: Stage, story: Story, expected: object) -> float:
     """Kill, recover and compare; returns the seconds that recovery took. Raises AssertionError on any difference."""
     stage.reset(story.name)
-    if kill.point is not None:
-        _kill_at_point(kill.point, stage, story)
-    for share in kill.times:
+    for point in kills.points:
+        _kill_at_point(point, stage, story)
+    for share in kills.times:
         _kill_after(share * story.seconds, stage, story)
     recovered = stage.ok(*_next(stage, story))
     assert story.tables(stage) == expected, "the tables differ from those of a run without a fault"
     return recovered.seconds
 
 
+def _kills(story: str, points: Sequence[str], is_chained: bool) -> Iterator[Kills]:
+    if is_chained and points:
+        yield Kills(story, tuple(points))
+    else:
+        yield from (Kills(story, (point,)) for point in points)
+
+
 def _kill_at_point(point: str, stage: Stage, story: Story) -> None:
     reached = stage.folder / "reached"
     reached.unlink(missing_ok=True)
-    running = stage.start(*story.command, PROPERTY_BARRIER=point, PROPERTY_BARRIER_FILE=str(reached))
+    running = stage.start(*_next(stage, story), PROPERTY_BARRIER=point, PROPERTY_BARRIER_FILE=str(reached))
     ended = running.wait()
-    assert reached.is_file(), f"the point was not reached\n{ended.output}"
+    assert reached.is_file(), f"{point} was not reached\n{ended.output}"
     assert (reached.read_text(), ended.code) == (point, -signal.SIGKILL), ended.output
 
 

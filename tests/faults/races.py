@@ -28,8 +28,7 @@ def plain_builds(stage: Stage, story: Story, expected: object) -> None:
     """Two plain `dbt build` and a command at once: at most one publishes; `sync-pending` then finishes the rest."""
     stage.reset(story.name)
     stage.ok(*story.command, "--no-sync")
-    build = ("dbt", "--", "build", "--exclude-resource-type", "unit_test", "test")
-    _all([stage.start(*build, DBT_TARGET_PATH=str(stage.folder / f"target-{number}")) for number in range(2)])
+    _all([stage.start(*stage.plain_build(number)) for number in range(2)])
     stage.ok("sync-pending", "--wait")
     assert story.tables(stage) == expected, "the tables differ from those of one command alone"
 

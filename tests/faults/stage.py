@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -152,6 +153,14 @@ class Stage:
             sys.stderr.flush()
             os._exit(code)
 
+    def plain_build(self, number: int, *more: str) -> tuple[str, ...]:
+        """A plain `dbt build` without tests; runs side by side need target paths of their own."""
+        target = self.folder / f"target-{number}"
+        if not target.exists():
+            shutil.copytree(self.home / "dbt", target)
+        build = ("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+        return ("dbt", "--", *build, "--target-path", str(target), *more)
+
     def dbt_nodes(self) -> list[str]:
         """The ids of dbt's nodes that a sync runs, from its selector, and of the hooks in the manifest."""
         listed = self._dbt("ls", "--selector", "sync", "--output", "json", "--output-keys", "unique_id")
@@ -170,9 +179,7 @@ class Stage:
         return result.result
 
     def _set_environment(self, more: dict[str, str]) -> None:
-        os.environ.update(
-            {"DATABASE_URL": self.url, "PROPERTY_HOME": str(self.home), "COLUMNS": "200", **more}
-        )
+        os.environ.update({"DATABASE_URL": self.url, "PROPERTY_HOME": str(self.home), "COLUMNS": "200", **more})
 
     def _recreate(self, template: str) -> None:
         with psycopg.connect(self.server_url, autocommit=True) as admin:
@@ -188,14 +195,15 @@ def _drop(admin: psycopg.Connection, name: str) -> None:
 
 
 def _copy(admin: psycopg.Connection, source: str, target: str) -> None:
-    """Copy a database once its last connections are gone."""
-    for attempt in range(200):
+    """Copy a database, once whoever was connected to it is gone."""
+    statement = sql.SQL("create database {} template {}").format(sql.Identifier(target), sql.Identifier(source))
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while True:
         try:
-            admin.execute(
-                sql.SQL("create database {} template {}").format(sql.Identifier(target), sql.Identifier(source))
-            )
-            return
+            admin.execute(statement)
         except psycopg.errors.ObjectInUse:
-            if attempt == 199:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+        else:
+            return

@@ -16,8 +16,8 @@ from scripts.demo.market import Market
 from scripts.demo.portal import DemoPortal
 from tests.faults.model import Expected, found
 from tests.faults.stage import Stage
-from tests.python.portals import PlainCatalogue
 from tests.python.integration.snapshots import MAPPING, Row, edited, flats, tables, without, write_csv
+from tests.python.portals import PlainCatalogue
 
 DAY_ONE, DAY_TWO = "2024-05-01T06:00:00+00:00", "2024-05-02T06:00:00+00:00"
 _ADVERTS = 20
@@ -131,17 +131,22 @@ def prepared_stories(stage: Stage) -> Iterator[list[Story]]:
         yield stories
 
 
+def page_points() -> list[str]:
+    """The barriers at each page of the scrape after the first: its result page and its adverts commit one by one."""
+    return [f"{barrier}#{page}" for page in range(2, _ADVERTS + 2) for barrier in ("rows_copied", "page_flushed")]
+
+
 def _scrape(stage: Stage, url: str) -> Story:
-    """A crawl of 21 pages into an empty database; it goes on where it was broken off."""
+    """A crawl into an empty database; it goes on where it was broken off."""
     stage.reset("empty")
     stage.keep("scrape")
-    pages = range(1, _ADVERTS + 2)
-    flushes = tuple(f"{barrier}#{page}" for page in pages for barrier in ("rows_copied", "page_flushed"))
     return Story(
         "scrape",
-        ("scrape", "--url", f"{url}/listings", "--source", "demo_portal", "--scope", "all")
-        + ("--set", "requests_per_second=null"),
-        ("session_opened", *flushes, "before_sync", "after_sync"),
+        (
+            *("scrape", "--url", f"{url}/listings", "--source", "demo_portal", "--scope", "all"),
+            *("--set", "requests_per_second=null"),
+        ),
+        ("session_opened", "rows_copied", "page_flushed", "before_sync", "after_sync"),
         is_dated=False,
     )
 

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -27,7 +26,7 @@ from loaders.crawl import CrawlFailedError, CrawlProgress, CrawlResult, scrape
 from loaders.errors import BusyError
 from loaders.http import HttpClient
 from loaders.politeness import Politeness, RetryPolicy
-from scripts.demo.catalogue import Layout, MarketCatalogue, ShownAdvert, mixed_layout
+from scripts.demo.catalogue import Layout, mixed_layout
 from scripts.demo.market import Market
 from scripts.demo.portal import DemoPortal
 from tests.python.portals import PlainCatalogue
