@@ -319,17 +319,42 @@ def sync_pending(source: str | None, allows_mass_removal: bool, wait: bool, as_j
 @json_option
 @operation
 def status(as_json: bool) -> None:
-    """Show sources, sessions that need attention with the command that helps, and recent syncs.
+    """Show the health at a glance: what is wrong with the command that helps, lag, recent syncs, disk and queues.
 
     Example: property-manager status --json
     """
     from loaders.database import connect
     from scripts.database import ready_database
     from scripts.status import system_status
-    from scripts.views import print_status
+    from scripts.status_views import print_status
 
     with connect(ready_database()) as connection:
         print_status(system_status(connection), as_json=as_json)
+
+
+@main.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Replace this file as a whole, for node_exporter's textfile collector; default stdout.",
+)
+@operation
+def metrics(output: Path | None) -> None:
+    """Write the health as Prometheus metrics.
+
+    Example: property-manager metrics --output /var/lib/node_exporter/property_manager.prom
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.metrics import metrics_text, write_metrics
+    from scripts.status import system_status
+
+    with connect(ready_database()) as connection:
+        found = system_status(connection, attention_limit=None)
+    if output is None:
+        click.echo(metrics_text(found), nl=False)
+    else:
+        write_metrics(found, output)
 
 
 @main.command()

@@ -122,40 +122,6 @@ def print_scrape(
     _print_reports(reports, error)
 
 
-def print_status(status: dict[str, Any], *, as_json: bool) -> None:
-    """Sources, sessions that need attention, recent syncs."""
-    if as_json:
-        print_json(status)
-        return
-    if not status["sources"]:
-        output.print("Nothing has been scraped or imported yet. Try `property-manager demo`.")
-        return
-    columns = ("source", "active", "removed", "pending sessions", "last good session", "last sync")
-    keys = (
-        "source",
-        "active_listings",
-        "removed_listings",
-        "pending_sessions",
-        "last_good_session_at",
-        "last_sync_at",
-    )
-    show(table("Sources", columns, [[row[key] for key in keys] for row in status["sources"]]))
-    if status["attention"]:
-        output.print()
-        output.print(Text("Worth a look", "bold"))
-        for session in status["attention"]:
-            state = session["session_status"]
-            head = f"{short_id(session['session_id'])} {session['source']}/{session['scope']} "
-            head += f"of {session['observed_at']:%Y-%m-%d %H:%M} is {state}: {session['reason'] or 'no reason kept'}"
-            output.print(Text(head, "red" if state in ("failed", "quarantined") else "yellow"))
-            output.print(Text(f"  next: {session['next_step']}"))
-    output.print()
-    columns = ("sync", "status", "started", "observed", "created", "updated", "removed", "error")
-    keys = ("status", "started_at", "observed", "created", "updated", "removed", "error")
-    rows = [(short_id(row["sync_id"]), *(row[key] for key in keys)) for row in status["syncs"]]
-    show(table("Recent syncs", columns, rows))
-
-
 def print_sessions(sessions: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Sessions, newest first."""
     if as_json:
