@@ -824,6 +824,34 @@ def replay_quarantine(source: str | None, session_id: str | None, wait: bool, as
     _exit_for_gate(reports)
 
 
+@main.command()
+@click.option("--session-id", required=True, help="The session, or the first digits of its id.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Count what would be undone; nothing is written.")
+@wait_option
+@json_option
+@operation
+def rollback(session_id: str, is_dry_run: bool, wait: bool, as_json: bool) -> None:
+    """Undo what one session published: the live table is as it was, the feed and the audit tell of it.
+
+    Refused while a later session changed one of its listings; undo that one first.
+
+    Example: property-manager rollback --session-id 3f2a9c01 --dry-run
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rollback import rollback_session
+    from scripts.sync import resolve_session, run_lock
+    from scripts.views import print_rollback
+
+    with (
+        connect(ready_database(), application_name="property-manager rollback") as connection,
+        run_lock(connection, wait=wait),
+    ):
+        resolved, _, _ = resolve_session(connection, session_id)
+        undone = rollback_session(connection, resolved, is_dry_run=is_dry_run)
+    print_rollback(undone, as_json=as_json)
+
+
 @main.group()
 def rules() -> None:
     """List, check, rehearse and switch validation rules.
