@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import psycopg
 
@@ -16,8 +17,8 @@ from scripts.demo.market import Market
 from scripts.demo.portal import DemoPortal
 from tests.faults.model import Expected, found
 from tests.faults.stage import Stage
+from tests.python.integration.sites import PlainCatalogue
 from tests.python.integration.snapshots import MAPPING, Row, edited, flats, tables, without, write_csv
-from tests.python.portals import PlainCatalogue
 
 DAY_ONE, DAY_TWO = "2024-05-01T06:00:00+00:00", "2024-05-02T06:00:00+00:00"
 _ADVERTS = 20
@@ -126,6 +127,7 @@ def prepared_stories(stage: Stage) -> Iterator[list[Story]]:
             ),
             _scrape(stage, url),
             _replay(stage),
+            _rollback(stage, second),
         ]
         _require_every_barrier(stories)
         yield stories
@@ -163,6 +165,23 @@ def _replay(stage: Stage) -> Story:
         ("replay-quarantine",),
         ("before_replay_commit", "before_sync", "after_publish_commit"),
         repeats_itself=True,
+    )
+
+
+def _rollback(stage: Stage, second: Path) -> Story:
+    """The second import is undone."""
+    stage.reset("import")
+    stage.ok("import", str(second), *_READ, "--observed-at", DAY_TWO)
+    stage.keep("rollback")
+    with stage.connect() as connection:
+        row = connection.execute("select session_id from scrape_sessions where observed_at = %s", [DAY_TWO]).fetchone()
+    assert row is not None
+    return Story(
+        "rollback",
+        ("rollback", "--session-id", str(row[0])),
+        ("before_rollback_commit", "after_rollback_commit"),
+        repeats_itself=True,
+        is_dated=False,
     )
 
 
