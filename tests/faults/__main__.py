@@ -24,7 +24,7 @@ import click
 from psycopg.conninfo import conninfo_to_dict
 
 from scripts import embedded_postgres
-from tests.faults import interrupts, kills, races
+from tests.faults import interrupts, kills, races, servers
 from tests.faults.stage import Stage
 from tests.faults.stories import Story, page_points, prepared_stories
 
@@ -54,6 +54,18 @@ class Check:
     run: Callable[[], object]
 
 
+@dataclass(frozen=True)
+class Share:
+    """Which of the faults one process brings about, and where."""
+
+    folder: Path
+    home: Path
+    server: str | None
+    database: str
+    number: int
+    processes: int
+
+
 @click.command()
 @click.option("--repeat", default=5, show_default=True, help="Kills at each named step.")
 @click.option("--sampled", type=int, help="How many of dbt's nodes, and of pages, to take by seed; by default all.")
@@ -71,16 +83,17 @@ def main(
 ) -> None:
     """Bring faults about and compare what they leave."""
     plan = Plan(**amounts)
-    with tempfile.TemporaryDirectory(prefix="pm-faults-") as name, _server(server, Path(name)) as server_url:
+    with tempfile.TemporaryDirectory(prefix="pm-faults-") as name:
+        # The server's user must be able to pass through, to a small disk that is mounted there.
+        Path(name).chmod(0o755)
         jobs = []
         for number in range(processes):
             folder = Path(name) / f"job-{number}"
             folder.mkdir()
-            own = database if processes == 1 else f"{database}_{number}"
-            stage = Stage(server_url, own, _with_database(server_url, own), folder, home or folder / "home")
+            share = Share(folder, home or folder / "home", server, database, number, processes)
             pid = os.fork()
             if pid == 0:
-                _exit_after(partial(_work, stage, plan, only, number, processes))
+                _exit_after(partial(_work, share, plan, only))
             jobs.append((pid, folder / "results"))
         ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid, _ in jobs]
         results = [json.loads(line) for _, file in jobs if file.exists() for line in file.read_text().splitlines()]
@@ -88,8 +101,8 @@ def main(
     sys.exit(int(any(ended) or any(result["error"] for result in results)))
 
 
-def all_checks(stage: Stage, stories: list[Story], plan: Plan) -> list[Check]:
-    """Every fault of the plan, in the same order in every process."""
+def all_checks(stage: Stage, stories: list[Story], plan: Plan, own_server: Path | None) -> list[Check]:
+    """Every fault of the plan, in the same order in every process; a server that others use is not broken."""
     random = Random(plan.seed)
     nodes = stage.dbt_nodes()
     pages = page_points()
@@ -107,6 +120,8 @@ def all_checks(stage: Stage, stories: list[Story], plan: Plan) -> list[Check]:
             checks.append(Check(group, str(kill), run))
     checks += _race_checks(stage, by_name["import"], expected["import"], plan.rounds)
     checks += _interrupt_checks(stage, by_name, expected, nodes, plan, random)
+    if own_server is not None:
+        checks += _server_checks(stage, own_server, by_name, expected, plan, random)
     return checks
 
 
@@ -139,6 +154,23 @@ def _interrupt_checks(
     return checks
 
 
+def _server_checks(
+    stage: Stage, home: Path, stories: dict[str, Story], expected: dict[str, Any], plan: Plan, random: Random
+) -> list[Check]:
+    group = "database faults"
+    checks = []
+    for _ in range(plan.repeat):
+        for name, story in stories.items():
+            for fault in servers.FAULTS:
+                share = random.random()
+                run = partial(servers.lost, stage, home, story, expected[name], fault, share)
+                checks.append(Check(group, f"{name}: {fault.__name__.replace('_', ' ')} at {share:.0%}", run))
+    for room in (4, 30):
+        title = f"a disk with {room} MB left"
+        checks.append(Check(group, title, partial(servers.disk_full, stage, room)))
+    return checks
+
+
 def _race_checks(stage: Stage, story: Story, expected: object, rounds: int) -> list[Check]:
     checks = []
     for number in range(rounds):
@@ -154,30 +186,36 @@ def _race_checks(stage: Stage, story: Story, expected: object, rounds: int) -> l
     return checks
 
 
-def _work(stage: Stage, plan: Plan, only: str | None, number: int, processes: int) -> None:
+def _work(share: Share, plan: Plan, only: str | None) -> None:
     """One process: prepare a database, bring about this process's share of the faults and write down each result."""
-    stage.open()
-    try:
-        with prepared_stories(stage) as stories:
-            checks = [check for check in all_checks(stage, stories, plan) if only is None or only in check.title]
-            for check in checks[number::processes]:
-                _write_result(stage.folder / "results", check)
-                print(f"{check.title}", file=sys.stderr, flush=True)
-    finally:
-        stage.close()
+    own_server = None if share.server else share.folder / "server"
+    with _server(share.server, own_server) as server_url:
+        url = _with_database(server_url, share.database)
+        stage = Stage(server_url, share.database, url, share.folder, share.home)
+        stage.open()
+        try:
+            with prepared_stories(stage) as stories:
+                checks = all_checks(stage, stories, plan, own_server)
+                chosen = [check for check in checks if only is None or only in check.title]
+                for check in chosen[share.number :: share.processes]:
+                    _write_result(share.folder / "results", check)
+        finally:
+            stage.close()
 
 
 def _write_result(file: Path, check: Check) -> None:
-    error, seconds = None, None
+    error, seconds, skipped = None, None, None
     try:
         seconds = check.run()
+    except servers.SkippedError as reason:
+        skipped = str(reason)
     except Exception:  # noqa: BLE001 - whatever went wrong is the result
         error = traceback.format_exc()
         print(f"FAILED {check.title}\n{error}", file=sys.stderr, flush=True)
+    result = {"group": check.group, "title": check.title, "seconds": seconds, "error": error, "skipped": skipped}
     with file.open("a", encoding="utf-8") as stream:
-        stream.write(
-            json.dumps({"group": check.group, "title": check.title, "seconds": seconds, "error": error}) + "\n"
-        )
+        stream.write(json.dumps(result) + "\n")
+    click.echo(check.title, err=True)
 
 
 def _report(results: list[dict[str, Any]]) -> None:
@@ -187,6 +225,8 @@ def _report(results: list[dict[str, Any]]) -> None:
         seconds = [result["seconds"] for result in own if result["seconds"] is not None]
         longest = f", longest recovery {max(seconds):.1f} s" if seconds else ""
         click.echo(f"{group}: {len(own)} tried, {len(failed)} failed{longest}")
+        for reason in {result["skipped"] for result in own} - {None}:
+            click.echo(f"  skipped: {reason}")
         for result in failed:
             click.echo(f"  {result['title']}")
 
@@ -206,12 +246,12 @@ def _exit_after(work: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _server(url: str | None, folder: Path) -> Iterator[str]:
-    if url is not None:
+def _server(url: str | None, home: Path | None) -> Iterator[str]:
+    if url is not None or home is None:
+        assert url is not None
         yield url
         return
     os.environ["PROPERTY_EMBEDDED_FSYNC"] = "off"
-    home = folder / "server"
     try:
         yield embedded_postgres.start(home).url
     finally:

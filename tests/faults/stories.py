@@ -22,7 +22,7 @@ from tests.python.integration.snapshots import MAPPING, Row, edited, flats, tabl
 
 DAY_ONE, DAY_TWO = "2024-05-01T06:00:00+00:00", "2024-05-02T06:00:00+00:00"
 _ADVERTS = 20
-_READ = ("--source", "feed", "--complete", *MAPPING)
+READ_FEED = ("--source", "feed", "--complete", *MAPPING)
 
 
 def first_feed() -> dict[str, Row]:
@@ -108,13 +108,13 @@ def prepared_stories(stage: Stage) -> Iterator[list[Story]]:
     first = write_csv(stage.folder / "one.csv", first_feed())
     second = write_csv(stage.folder / "two.csv", second_feed())
     stage.reset("empty")
-    stage.ok("import", str(first), *_READ, "--observed-at", DAY_ONE, "--set", "removal_after_sessions=1")
+    stage.ok("import", str(first), *READ_FEED, "--observed-at", DAY_ONE, "--set", "removal_after_sessions=1")
     stage.keep("import")
     with _portal(stage) as url:
         stories = [
             Story(
                 "import",
-                ("import", str(second), *_READ, "--observed-at", DAY_TWO),
+                ("import", str(second), *READ_FEED, "--observed-at", DAY_TWO),
                 (
                     "session_opened",
                     *(f"import_batch_copied#{batch}" for batch in (1, 2, 3)),
@@ -157,7 +157,7 @@ def _replay(stage: Stage) -> Story:
     """A rule that held a flat back was disabled; the flat is judged again."""
     stage.reset("import")
     bad = write_csv(stage.folder / "bad.csv", edited(first_feed(), "flat-7", price=0))
-    stage.ok("import", str(bad), *_READ, "--observed-at", "2024-05-01T18:00:00+00:00")
+    stage.ok("import", str(bad), *READ_FEED, "--observed-at", "2024-05-01T18:00:00+00:00")
     stage.ok("rules", "disable", "price_is_positive")
     stage.keep("replay")
     return Story(
@@ -171,7 +171,7 @@ def _replay(stage: Stage) -> Story:
 def _rollback(stage: Stage, second: Path) -> Story:
     """The second import is undone."""
     stage.reset("import")
-    stage.ok("import", str(second), *_READ, "--observed-at", DAY_TWO)
+    stage.ok("import", str(second), *READ_FEED, "--observed-at", DAY_TWO)
     stage.keep("rollback")
     with stage.connect() as connection:
         row = connection.execute("select session_id from scrape_sessions where observed_at = %s", [DAY_TWO]).fetchone()
