@@ -113,7 +113,7 @@ def all_checks(stage: Stage, stories: list[Story], plan: Plan, own_server: Path 
     checks = []
     for group, found in (
         ("kill at a named step", kills.kills_at_steps(stories, nodes, pages, plan.repeat, is_chained=plan.is_chained)),
-        ("kill at random times", kills.kills_at_random(stories, plan.random_kills, random)),
+        ("kill at random times", kills.kills_at_random(stories, plan.random_kills, random, is_chained=plan.is_chained)),
     ):
         for kill in found:
             run = partial(kills.carry_out, kill, stage, by_name[kill.story], expected[kill.story])
@@ -140,7 +140,7 @@ def _interrupt_checks(
         for number in (signal.SIGINT, signal.SIGTERM):
             run = partial(interrupts.interrupted_while_waiting, stage, story, tables, number)
             checks.append(Check(group, f"import: {number.name} while a statement waits", run))
-            for name, each in stories.items():
+            for name, each in () if plan.is_chained else stories.items():
                 share = random.random()
                 run = partial(interrupts.interrupted, stage, each, expected[name], number, share)
                 checks.append(Check(group, f"{name}: {number.name} at {share:.0%}", run))

@@ -41,10 +41,10 @@ def kills_at_steps(
             yield from _kills("import", [f"{barrier}:{node}" for barrier in NODE_BARRIERS], is_chained)
 
 
-def kills_at_random(stories: Sequence[Story], count: int, random: Random) -> Iterator[Kills]:
-    """Kills at random times: bursts of one to five, so that what recovers is killed as well."""
+def kills_at_random(stories: Sequence[Story], count: int, random: Random, *, is_chained: bool) -> Iterator[Kills]:
+    """Kills at random times: bursts of one to five, or of ten when chained, so that what recovers is killed as well."""
     while count > 0:
-        burst = min(count, random.randint(1, 5))
+        burst = min(count, 10 if is_chained else random.randint(1, 5))
         count -= burst
         story = random.choice([story.name for story in stories])
         yield Kills(story, times=tuple(random.random() for _ in range(burst)))
