@@ -34,6 +34,7 @@ from loaders.errors import PropertyManagerError
 from loaders.frontier import ClaimedPage, Frontier, Progress, Settlement, UnreadPages
 from loaders.hosts import HostBook, Hosts
 from loaders.http import HttpClient
+from loaders.page_bodies import delete_expired
 from loaders.pages import NOTHING_STATED
 from loaders.politeness import ROBOTS_UNREADABLE, RetryPolicy
 from loaders.sessions import Session, SessionMovedOnError, fail_session, finish_session
@@ -311,6 +312,7 @@ class _Crawl:
                 finish_session(
                     self._connection, self.session.session_id, is_complete=reason is None, incomplete_reason=reason
                 )
+            delete_expired(self._connection, self.session.source)
 
     def _advice(self) -> str:
         trouble = _first_trouble(self._frontier.unread())
