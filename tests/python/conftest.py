@@ -32,6 +32,11 @@ _DATABASE = f"property_manager_test_{_WORKER}" if _WORKER else "property_manager
 _TEMPLATE = f"{_DATABASE}_template"
 
 
+def pytest_configure() -> None:
+    """Let crawls reach the portals of tests, which listen on one loopback address, and nothing else that is private."""
+    os.environ["PROPERTY_ALLOW_PRIVATE_NETWORK"] = "127.0.0.1"
+
+
 def pytest_report_header() -> str:
     """Say which servers the core of the suite runs on."""
     debian = debian_binaries()
