@@ -6,10 +6,11 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
+from urllib.parse import urlsplit
 
 from loaders.errors import RefusedAddressError, UsageError
 
@@ -67,12 +68,10 @@ class Allowance:
     def parse(cls, text: str) -> Self:
         """An address or a network, an address also with a port: 10.2.0.0/16, 127.0.0.1:8100, [::1]:8100."""
         try:
-            if "/" in text:
+            if "/" in text or (text.count(":") > 1 and "]" not in text):
                 return cls(ip_network(text))
-            if text.startswith("[") or text.count(":") == 1:
-                name, _, port = text.rpartition(":")
-                return cls(ip_network(name.strip("[]")), _port(port))
-            return cls(ip_network(text))
+            parts = urlsplit(f"//{text}")
+            return cls(ip_network(parts.hostname or ""), parts.port)
         except ValueError as error:
             raise UsageError(
                 f"{text!r} is not an address or network that can be allowed",
@@ -144,6 +143,8 @@ def allowing(networks: str) -> Iterator[None]:
 
 
 async def _resolved(host: str, port: int) -> list[str]:
+    with suppress(ValueError):
+        return [str(ip_address(host))]
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:
@@ -166,10 +167,3 @@ def _meaning(address: Address) -> str | None:
     if meaning is None and isinstance(address, IPv6Address) and address not in _PUBLIC_IPV6:
         return "a reserved address"
     return meaning
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 < port < 65536:
-        raise ValueError(text)
-    return port

@@ -42,7 +42,7 @@ _GONE = {"soldout": "sold", "discontinued": "gone"}
 _UNITS = {"MTK": "m²", "FTK": "sq ft", "ACR": "acre", "HAR": "ha", "YDK": "sq yd"}
 _PERIODS = {"MON": "month", "WEE": "week", "ANN": "year", "DAY": "day"}
 _MAX_DEPTH = 20
-_MAX_VALUES = 200_000
+_MAX_VALUES = 50_000
 
 
 @dataclass(frozen=True)
