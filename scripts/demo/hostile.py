@@ -149,7 +149,7 @@ def _heavy_pages() -> dict[str, Answer]:
         "/heavy/double-bomb": Answer(_bomb, headers={**packed, "Content-Encoding": "gzip, gzip"}),
         "/heavy/deep": _text("<div>" * 500_000),
         "/heavy/deep-data": _text('<script type="application/ld+json">' + "[" * 200_000 + "</script>"),
-        "/heavy/microdata": _text("<div itemscope itemprop=a>" * 2_000),
+        "/heavy/microdata": _text("<div itemscope itemprop=a>" * 400),
     }
 
 
