@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from loaders.browser import NotReadyError, Renderer, RenderError
@@ -60,8 +60,7 @@ class Visitor:
                 return await self._read(page, response)
             return await self._refused(page, response)
         except PageReadError as error:
-            message = f"{error.message} ({error.hint})" if error.hint else error.message
-            return _failed(page, message, response.status)
+            return _unreadable(page, error, response.status)
 
     async def _refused(self, page: ClaimedPage, response: Response) -> Settlement:
         document = Page(response.url, response.text)
@@ -85,13 +84,16 @@ class Visitor:
                     return _blocked(page, response, _CHALLENGE)
                 document, via = await self._rendered(page, response), "browser"
             content = await _in_thread(self.reader.read, page.kind, document, page.source_listing_id)
+            check_amount(response.url, links=len(content.links), rows=len(content.observations))
         except NotReadyError as error:
             if await _in_thread(self.reader.is_challenge, Page(response.url, error.html)):
                 return _blocked(page, response, _CHALLENGE)
-            return self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
+            unready = Page(response.url, error.html)
+            return replace(self._unrendered(page, response, error), document=unready)
         except RenderError as error:
-            return self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
-        check_amount(response.url, links=len(content.links), rows=len(content.observations))
+            return self._unrendered(page, response, error)
+        except PageReadError as error:
+            return replace(_unreadable(page, error, response.status), document=document)
         return Settlement(
             page,
             "done",
@@ -102,14 +104,18 @@ class Visitor:
             links=content.links,
             listing_count=content.listing_count,
             **_validators_of(page, response, via),
+            document=document,
         )
+
+    def _unrendered(self, page: ClaimedPage, response: Response, error: RenderError) -> Settlement:
+        return self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
 
     async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
         try:
             return Page(response.url, await self.renderer.render(response, self.reader.ready(page.kind)))
         except NotReadyError as error:
             rendered = Page(response.url, error.html)
-            if self.reader.ready_is_promised or await _in_thread(self.reader.is_challenge, rendered):
+            if self.reader.promises_ready(page.kind) or await _in_thread(self.reader.is_challenge, rendered):
                 raise
             return rendered
 
@@ -165,6 +171,10 @@ def _unchanged(page: ClaimedPage, listing_id: str) -> Settlement:
 
 def _failed(page: ClaimedPage, error: str, http_status: int | None = None) -> Settlement:
     return Settlement(page, "failed", "error", http_status=http_status, error=error)
+
+
+def _unreadable(page: ClaimedPage, error: PageReadError, http_status: int) -> Settlement:
+    return _failed(page, f"{error.message} ({error.hint})" if error.hint else error.message, http_status)
 
 
 def _blocked(page: ClaimedPage, response: Response, error: str) -> Settlement:
