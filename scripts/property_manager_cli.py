@@ -300,6 +300,7 @@ def scrape(
 @click.option("--source", "names", multiple=True, help="Only this source; repeatable. Default all that name a start.")
 @click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Crawls at once.")
 @click.option("--deadline", metavar="DURATION", help="Stop crawls after so long, such as 45m or 1h30m.")
+@private_network_option
 @json_option
 @operation
 def run(names: tuple[str, ...], jobs: int, deadline: str | None, as_json: bool) -> None:
