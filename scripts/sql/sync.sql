@@ -31,8 +31,8 @@ from waiting
 where %(is_forced)s or status = 'quarantined';
 
 -- name: has_views
--- Whether dbt has built its views in this database.
-select to_regclass(current_schema() || '_staging.stg_published_listings') is not null;
+-- Whether dbt has built its views in this database; this one is built last.
+select to_regclass(current_schema() || '_intermediate.int_listings_republished') is not null;
 
 -- name: count_pending
 -- Sessions that wait for a sync, and syncs that published but did not finish.
