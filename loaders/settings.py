@@ -30,6 +30,7 @@ SETTINGS: tuple[str, ...] = (
     "personal_data_retention_days",
     "detail_ttl_hours",
     "requests_per_second",
+    "requests_in_flight",
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import uuid
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import psycopg
 from psycopg.rows import dict_row
 
 from loaders.database import statements
-from loaders.urls import start_url
 from scripts.config import MINIMUM_FREE_BYTES, free_bytes
 
 _SQL = statements("status.sql", Path(__file__).parent / "sql")
@@ -84,10 +82,7 @@ def next_step(session: dict[str, Any]) -> str:
     prefix = str(session["session_id"])[:8]
     match session["session_status"]:
         case "running" | "interrupted":
-            command = ["property-manager", "scrape", "--url", session["target_url"], "--source", session["source"]]
-            if session["scope"] not in (session["target_url"], start_url(session["target_url"])):
-                command += ["--scope", session["scope"]]
-            return f"{shlex.join(command)}    (takes it up where it stopped)"
+            return f"property-manager scrape --resume {prefix}    (takes it up where it stopped)"
         case "failed":
             return f"property-manager session-details --session-id {prefix}"
         case "quarantined":
@@ -112,6 +107,19 @@ def session_details(connection: psycopg.Connection, session_id: uuid.UUID) -> di
         "pages": _rows(connection, "session_pages", session_id=session_id),
         "rejects": _rows(connection, "session_rejects", session_id=session_id),
     }
+
+
+def interrupted_crawls(connection: psycopg.Connection, source: str | None) -> list[dict[str, Any]]:
+    """Crawls that were broken off and that nobody works on, each with the command that helps."""
+    crawls = _rows(connection, "interrupted", source=source)
+    for crawl in crawls:
+        crawl["next_step"] = next_step(crawl)
+    return crawls
+
+
+def page_errors(connection: psycopg.Connection, session_id: uuid.UUID) -> list[dict[str, Any]]:
+    """The pages of a session that failed at least once, with every try that did; those never read come first."""
+    return _rows(connection, "page_errors", session_id=session_id)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -69,6 +69,19 @@ where
 order by sessions.opened_at desc
 limit %(limit)s;
 
+-- name: interrupted
+-- Crawls that were broken off and that nobody works on, newest first.
+select
+    session_id, source, scope, status as session_status, observed_at, heartbeat_at, pages_done, pages_planned,
+    '{}'::text [] as frozen_fields,
+    coalesce(error, 'the process that was scraping is gone') as reason
+from scrape_sessions
+where
+    session_kind = 'scrape'
+    and (status = 'interrupted' or (status = 'running' and not is_crawl_alive(session_id)))
+    and (%(source)s::text is null or source = %(source)s)
+order by opened_at desc, session_id;
+
 -- name: unfinished_sync
 -- The sync that is open although nobody works on it, else the last one where that failed.
 select sync_id, status, error
@@ -157,6 +170,38 @@ from scrape_pages
 where session_id = %(session_id)s
 group by page_kind, state, page_class, fetched_via
 order by page_kind, state, page_class, fetched_via;
+
+-- name: page_errors
+-- Pages of one session that failed at least once, with every try that did; those never read come first.
+select
+    pages.url,
+    pages.page_kind,
+    pages.state,
+    pages.page_class,
+    pages.http_status,
+    pages.attempts,
+    pages.error,
+    failed.tries
+from scrape_pages as pages
+left join lateral (
+    select
+        jsonb_agg(
+            jsonb_build_object(
+                'attempt', errors.attempt,
+                'happened_at', errors.happened_at,
+                'page_class', errors.page_class,
+                'http_status', errors.http_status,
+                'error', errors.error,
+                'wait_seconds', errors.wait_seconds,
+                'worker', errors.worker
+            )
+            order by errors.happened_at
+        ) as tries
+    from scrape_page_errors as errors
+    where errors.session_id = pages.session_id and errors.url = pages.url
+) as failed on true
+where pages.session_id = %(session_id)s and (failed.tries is not null or pages.error is not null)
+order by (pages.state = 'done'), pages.page_kind desc, pages.url;
 
 -- name: session_rejects
 -- Rows of one session that could not be landed, by reason.
