@@ -92,14 +92,20 @@ inner join unnest(%(sources)s::text [], %(keep_from)s::timestamptz []) as limits
 where sessions.status in ('complete', 'failed');
 
 -- name: remove_pages
--- Removes them.
-delete from scrape_pages as pages
-using scrape_sessions as sessions, unnest(%(sources)s::text [], %(keep_from)s::timestamptz []) as limits (source, keep_from)
-where
-    pages.session_id = sessions.session_id
-    and sessions.source = limits.source
-    and sessions.opened_at < limits.keep_from
-    and sessions.status in ('complete', 'failed');
+-- Removes them, with the tries that failed.
+with old as (
+    select sessions.session_id
+    from scrape_sessions as sessions
+    inner join unnest(%(sources)s::text [], %(keep_from)s::timestamptz []) as limits (source, keep_from)
+        on sessions.source = limits.source and sessions.opened_at < limits.keep_from
+    where sessions.status in ('complete', 'failed')
+),
+
+errors as (
+    delete from scrape_page_errors where session_id in (select session_id from old)
+)
+
+delete from scrape_pages where session_id in (select session_id from old);
 
 -- name: count_runs
 -- Failed syncs older than so many days; those that published belong to the audit, and the last one to `status`.
