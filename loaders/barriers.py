@@ -22,6 +22,8 @@ BARRIERS: tuple[str, ...] = (
     "before_replay_commit",
     "before_cleanup_commit",
     "before_erasure_commit",
+    "before_rollback_commit",
+    "after_rollback_commit",
 )
 
 

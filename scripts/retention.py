@@ -31,6 +31,7 @@ _ERASURE = (
     "blank_changes",
     "blank_raw_rows",
     "blank_violations",
+    "blank_replaced",
     "record_erasures",
 )
 # Seconds after which a crawl that is landing rows is left alone, so that cleaning never makes it wait.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from loaders.configuration import configured_settings
 from loaders.crawl_sessions import running_crawls
 from loaders.database import connect
 from loaders.errors import PropertyManagerError
@@ -42,7 +43,7 @@ def scrape_portal(
     from loaders.crawl import resolve_source, scrape
 
     source_name = source or resolve_source(url)
-    settings = parse_settings(assignments)
+    settings = {**configured_settings(source_name), **parse_settings(assignments)}
     with connect(database_url) as connection:
         ensure_source(connection, source_name)
         change_settings(connection, source_name, settings)
@@ -83,6 +84,7 @@ def plan_scrape(
     assignments: Sequence[str],
 ) -> CrawlPlan:
     """What `scrape_portal`, or with `resume` what `resume_scrape`, would do."""
+    from loaders.crawl import resolve_source
     from loaders.crawl_plan import plan_crawl
     from loaders.crawl_sessions import crawl_target
 
@@ -90,6 +92,7 @@ def plan_scrape(
     with connect(database_url) as connection:
         if resume is None:
             assert url is not None
+            settings = {**configured_settings(source or resolve_source(url)), **settings}
             return plan_crawl(connection, url=url, source=source, scope=scope, max_pages=max_pages, settings=settings)
         found = crawl_target(connection, resolve_session(connection, resume)[0])
         return plan_crawl(

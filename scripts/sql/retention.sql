@@ -224,6 +224,13 @@ where
     violations.property_id = due.property_id
     and violations.field_name in ('agent_name', 'agent_phone', 'agent_email');
 
+-- name: blank_replaced
+-- Blanks what a rollback would put back.
+update replaced_listings as replaced
+set significant_baseline = replaced.significant_baseline - '{agent_name,agent_phone,agent_email}'::text []
+from due_erasures as due
+where replaced.property_id = due.property_id;
+
 -- name: record_erasures
 -- Remembers whose personal data were blanked.
 insert into personal_data_erasures (property_id, spell_number, source)

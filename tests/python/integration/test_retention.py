@@ -154,5 +154,5 @@ def contents(connection: psycopg.Connection, *, but_audit: bool = False) -> dict
 def mentions(connection: psycopg.Connection, text: str) -> list[str]:
     """Tables of which a row of flat-1 or flat-2 holds the text."""
     holding = "select exists (select 1 from {} as t where t::text like %s)"
-    names = (*DURABLE, "property_scrapes_staging", "rule_violations", "landing_rejects")
+    names = (*DURABLE, "property_scrapes_staging", "rule_violations", "landing_rejects", "replaced_listings")
     return [name for name in names if connection.execute(holding.format(name), [f"%{text}%"]).fetchone() == (True,)]
