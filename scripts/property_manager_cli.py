@@ -106,6 +106,29 @@ def mass_removal_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def private_network_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that lets a crawl reach machines that are not on the public network."""
+
+    def allow(context: click.Context, _: click.Parameter, networks: str | None) -> None:
+        from loaders.network_guard import allowing
+
+        if networks is not None:
+            try:
+                context.with_resource(allowing(networks))
+            except UsageError as error:
+                raise click.BadParameter(f"{error.message}. {error.hint}") from error
+
+    return click.option(
+        "--allow-private-network",
+        is_flag=False,
+        flag_value="all",
+        expose_value=False,
+        callback=allow,
+        metavar="[NETWORKS]",
+        help="Also open addresses that are not public: all, or those named, such as 10.2.0.0/16,127.0.0.1:8100.",
+    )(command)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="property-manager", prog_name="property-manager")
 def main() -> None:
@@ -205,6 +228,7 @@ def import_(
     "--dry-run", "is_dry_run", is_flag=True, help="Show what would be fetched; at most robots.txt is fetched for that."
 )
 @click.option("--no-sync", is_flag=True, help="Land the rows only.")
+@private_network_option
 @mass_removal_option
 @wait_option
 @json_option
@@ -276,6 +300,7 @@ def scrape(
 @click.option("--source", "names", multiple=True, help="Only this source; repeatable. Default all that name a start.")
 @click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Crawls at once.")
 @click.option("--deadline", metavar="DURATION", help="Stop crawls after so long, such as 45m or 1h30m.")
+@private_network_option
 @json_option
 @operation
 def run(names: tuple[str, ...], jobs: int, deadline: str | None, as_json: bool) -> None:
@@ -299,6 +324,7 @@ def run(names: tuple[str, ...], jobs: int, deadline: str | None, as_json: bool) 
 
 @main.command()
 @click.option("--session-id", help="Only this crawl, by the first digits of its id; default every running one.")
+@private_network_option
 @json_option
 @operation
 def worker(session_id: str | None, as_json: bool) -> None:
@@ -651,6 +677,7 @@ def check_source(names: tuple[str, ...], as_json: bool) -> None:
     help="What the page of --url is.",
 )
 @click.option("--no-save", is_flag=True, help="Do not save the pages for `source check`.")
+@private_network_option
 @json_option
 @operation
 def test_source(name: str, url: str | None, kind: str, no_save: bool, as_json: bool) -> None:
