@@ -37,7 +37,8 @@ from loaders.http import PAGE_SECONDS, HttpClient
 from loaders.network_guard import NOT_OPENED, NetworkGuard
 from loaders.page_bodies import delete_expired
 from loaders.pages import NOTHING_STATED
-from loaders.politeness import ROBOTS_UNREADABLE, RetryPolicy
+from loaders.politeness import RetryPolicy
+from loaders.robots import ROBOTS_UNREADABLE
 from loaders.sessions import Session, SessionMovedOnError, fail_session, finish_session
 from loaders.source_files import choose_source
 from loaders.urls import start_url

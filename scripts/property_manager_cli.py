@@ -880,7 +880,7 @@ def migrate_legacy(
 
     if is_switched + is_rolled_back + bool(mapped or assignments) > 1:
         raise UsageError("--switch, --rollback, and --map with --set cannot be combined", "Run them one by one.")
-    mapping, settings = _mapping(None, mapped), parse_settings(assignments)
+    mapping, settings = _mapping(legacy.SOURCE, None, mapped), parse_settings(assignments)
     url = ready_database()
     with connect(url, application_name="property-manager migrate-legacy") as connection:
         if is_switched or is_rolled_back:
