@@ -80,6 +80,10 @@ class Story:
             ).fetchone()
             assert unfinished == (0,), "a sync was left open"
             told = tables(connection)
+            told["raw rows"] = connection.execute("select count(*) from property_scrapes_staging").fetchall()
+            told["agents"] = connection.execute(
+                "select source_listing_id, agent_name from properties_live order by source, source_listing_id"
+            ).fetchall()
         if self.is_dated:
             return told
         return {name: [tuple(map(_without_time, row)) for row in rows] for name, rows in told.items()}
@@ -128,6 +132,7 @@ def prepared_stories(stage: Stage) -> Iterator[list[Story]]:
             _scrape(stage, url),
             _replay(stage),
             _rollback(stage, second),
+            _cleanup(stage, first, second),
         ]
         _require_every_barrier(stories)
         yield stories
@@ -182,6 +187,27 @@ def _rollback(stage: Stage, second: Path) -> Story:
         ("before_rollback_commit", "after_rollback_commit"),
         repeats_itself=True,
         is_dated=False,
+    )
+
+
+def _cleanup(stage: Stage, first: Path, second: Path) -> Story:
+    """Both imports landed long ago: their raw rows go, and the agent of the listing that left is blanked."""
+    stage.reset("empty")
+    agents = ("--map", "source_listing_id=id", "title=title", "price=price", "agent_name=tax")
+    feed = ("--source", "feed", "--complete", *agents, "--set", "removal_after_sessions=1")
+    stage.ok("import", str(first), *feed, "--observed-at", DAY_ONE)
+    stage.ok("import", str(second), *feed, "--observed-at", DAY_TWO)
+    with stage.connect() as connection:
+        connection.execute("select ensure_staging_partition('2023-01-10 12:00+00')")
+        connection.execute("update scrape_sessions set opened_at = '2023-01-10 12:00+00'")
+        connection.execute("update property_scrapes_staging set landed_at = '2023-01-10 12:00+00'")
+        connection.execute("update sources set personal_data_retention_days = 30")
+    stage.keep("cleanup")
+    return Story(
+        "cleanup",
+        ("cleanup", "--days", "30"),
+        ("before_cleanup_commit", "before_erasure_commit"),
+        repeats_itself=True,
     )
 
 
