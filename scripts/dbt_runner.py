@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from loaders import barriers
 from loaders.errors import PropertyManagerError
 from scripts.config import project_root, property_home
+from scripts.interrupts import wait_interruptibly
 
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.results import BaseResult
@@ -120,7 +121,9 @@ class DbtProject:
 
     def _invoke(self, arguments: Sequence[str], target_path: Path | None = None) -> Any:
         from dbt.cli.main import dbtRunner
+        from psycopg2.extensions import set_wait_callback
 
+        set_wait_callback(wait_interruptibly)
         os.environ["DATABASE_URL"] = self._database_url
         root = project_root()
         runner = dbtRunner(manifest=self._manifests.get(self._database_url), callbacks=[_reach_barriers])
@@ -155,7 +158,9 @@ def log_directory() -> Path:
 def pass_through(database_url: str, arguments: Sequence[str]) -> int:
     """Run dbt with a user's own arguments against the configured database; returns dbt's exit code."""
     from dbt.cli.main import dbtRunner
+    from psycopg2.extensions import set_wait_callback
 
+    set_wait_callback(wait_interruptibly)
     os.environ["DATABASE_URL"] = database_url
     os.environ.setdefault("DBT_PROJECT_DIR", str(project_root()))
     os.environ.setdefault("DBT_PROFILES_DIR", str(project_root()))

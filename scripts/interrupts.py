@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 from loaders.errors import PropertyManagerError
 
@@ -36,6 +38,27 @@ def sigterm_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def wait_interruptibly(connection: Any) -> None:
+    """Wait for a statement of psycopg2, which by itself hears of no signal before the statement has ended.
+
+    On KeyboardInterrupt the statement is cancelled and the connection given up.
+    """
+    from psycopg2 import Error
+    from psycopg2.extensions import POLL_OK, POLL_WRITE
+
+    try:
+        while (state := connection.poll()) != POLL_OK:
+            waited_for = [connection.fileno()]
+            if state == POLL_WRITE:
+                select.select([], waited_for, [])
+            else:
+                select.select(waited_for, [], [])
+    except KeyboardInterrupt:
+        with suppress(Error):
+            connection.cancel()
+        raise
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
