@@ -69,10 +69,10 @@ class Crawled:
     database_url: str
 
     @classmethod
-    def at_full_speed(cls, portal: RunningPortal, database_url: str) -> Self:
-        """Let the crawls be as fast as the portal answers."""
+    def at_full_speed(cls, portal: RunningPortal, database_url: str, in_flight: int | None = 4) -> Self:
+        """Let the crawls be as fast as the portal answers, with so many requests under way."""
         with connect(database_url) as connection:
-            connection.execute(_SQL["full_speed"], {"source": SOURCE})
+            connection.execute(_SQL["full_speed"], {"source": SOURCE, "in_flight": in_flight})
         return cls(portal, database_url)
 
     def command(self, *options: str) -> list[str]:
@@ -294,7 +294,7 @@ def _best_of(
             read = []
             for name in names:
                 with database(server_url, "crawl") as url:
-                    place = Crawled.at_full_speed(running, url)
+                    place = Crawled.at_full_speed(running, url, in_flight=None)
                     side = place.side(name)
                     best[name] = min(best[name], measure(side))
                     read.append(side.adverts or place.ask("adverts"))

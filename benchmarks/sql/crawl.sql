@@ -1,6 +1,6 @@
 -- name: full_speed
 -- Lets crawls of a source ask as often as they can.
-insert into sources (source, requests_per_second) values (%(source)s, null);
+insert into sources (source, requests_per_second, requests_in_flight) values (%(source)s, null, %(in_flight)s);
 
 -- name: running_session
 -- The crawl that was broken off.
