@@ -81,8 +81,8 @@ class Crawled:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Tells the commands which database is meant."""
-        return {**os.environ, "DATABASE_URL": self.database_url}
+        """Tells the commands which database is meant, and that the portal on loopback is."""
+        return {**os.environ, "DATABASE_URL": self.database_url, "PROPERTY_ALLOW_PRIVATE_NETWORK": "127.0.0.1"}
 
     def crawl(self, *options: str) -> Cost:
         """Crawl the portal to its end."""
