@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from http import HTTPStatus
@@ -145,7 +146,9 @@ def _serve(portal: Portal, pipe: Connection) -> None:
     answers.open(url)
     Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     pipe.send(url)
-    while pipe.recv() != "end":
-        pipe.send(list(answers.requests))
+    # The pipe breaks when the benchmark does.
+    with suppress(EOFError):
+        while pipe.recv() != "end":
+            pipe.send(list(answers.requests))
     server.close()
     sys.exit()
