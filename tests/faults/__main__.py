@@ -26,7 +26,7 @@ from psycopg.conninfo import conninfo_to_dict
 from scripts import embedded_postgres
 from tests.faults import interrupts, kills, races, servers
 from tests.faults.stage import Stage
-from tests.faults.stories import Story, page_points, prepared_stories
+from tests.faults.stories import Story, page_points, told_stories
 
 # Forks end without telling Python's tracker of semaphores, which warns of those of their parent.
 os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker:UserWarning"
@@ -109,79 +109,71 @@ def all_checks(stage: Stage, stories: list[Story], plan: Plan, own_server: Path 
     if plan.sampled is not None:
         nodes, pages = (random.sample(sorted(each), min(plan.sampled, len(each))) for each in (nodes, pages))
     by_name = {story.name: story for story in stories}
-    expected = {story.name: story.play(stage) for story in stories}
     checks = []
     for group, found in (
         ("kill at a named step", kills.kills_at_steps(stories, nodes, pages, plan.repeat, is_chained=plan.is_chained)),
         ("kill at random times", kills.kills_at_random(stories, plan.random_kills, random, is_chained=plan.is_chained)),
     ):
         for kill in found:
-            run = partial(kills.carry_out, kill, stage, by_name[kill.story], expected[kill.story])
+            run = partial(kills.carry_out, kill, stage, by_name[kill.story])
             checks.append(Check(group, str(kill), run))
-    checks += _race_checks(stage, by_name["import"], expected["import"], plan.rounds)
-    checks += _interrupt_checks(stage, by_name, expected, nodes, plan, random)
+    checks += _race_checks(stage, by_name["import"], plan.rounds)
+    checks += _interrupt_checks(stage, by_name, nodes, plan, random)
     if own_server is not None:
-        checks += _server_checks(stage, own_server, by_name, expected, plan, random)
+        checks += _server_checks(stage, own_server, by_name, plan, random)
     return checks
 
 
 def _interrupt_checks(
     stage: Stage,
     stories: dict[str, Story],
-    expected: dict[str, Any],
     nodes: list[str],
     plan: Plan,
     random: Random,
 ) -> list[Check]:
-    group, story, tables = "signals and lost clients", stories["import"], expected["import"]
+    group, story = "signals and lost clients", stories["import"]
     models = [node for node in sorted(nodes) if node.startswith("model.")]
     checks = []
     for _ in range(plan.repeat):
         for number in (signal.SIGINT, signal.SIGTERM):
-            run = partial(interrupts.interrupted_while_waiting, stage, story, tables, number)
+            run = partial(interrupts.interrupted_while_waiting, stage, story, number)
             checks.append(Check(group, f"import: {number.name} while a statement waits", run))
             for name, each in () if plan.is_chained else stories.items():
                 share = random.random()
-                run = partial(interrupts.interrupted, stage, each, expected[name], number, share)
+                run = partial(interrupts.interrupted, stage, each, number, share)
                 checks.append(Check(group, f"{name}: {number.name} at {share:.0%}", run))
-        checks.append(
-            Check(group, "import: killed while a statement waits", partial(interrupts.orphan, stage, story, tables))
-        )
+        checks.append(Check(group, "import: killed while a statement waits", partial(interrupts.orphan, stage, story)))
         node = random.choice(models or ["model.property_manager.int_listings_compared"])
-        checks.append(
-            Check(group, f"zombie frozen after {node}", partial(interrupts.zombie, stage, story, tables, node))
-        )
+        checks.append(Check(group, f"zombie frozen after {node}", partial(interrupts.zombie, stage, story, node)))
     return checks
 
 
-def _server_checks(
-    stage: Stage, home: Path, stories: dict[str, Story], expected: dict[str, Any], plan: Plan, random: Random
-) -> list[Check]:
+def _server_checks(stage: Stage, home: Path, stories: dict[str, Story], plan: Plan, random: Random) -> list[Check]:
     group = "database faults"
     checks = []
     for _ in range(plan.repeat):
         for name, story in stories.items():
             for fault in servers.FAULTS:
                 share = random.random()
-                run = partial(servers.lost, stage, home, story, expected[name], fault, share)
+                run = partial(servers.lost, stage, home, story, fault, share)
                 checks.append(Check(group, f"{name}: {fault.__name__.replace('_', ' ')} at {share:.0%}", run))
     for room in (4, 30):
         title = f"a disk with {room} MB left"
-        checks.append(Check(group, title, partial(servers.disk_full, stage, room)))
+        checks.append(Check(group, title, partial(servers.disk_full, stage, stories["import"], room)))
     return checks
 
 
-def _race_checks(stage: Stage, story: Story, expected: object, rounds: int) -> list[Check]:
+def _race_checks(stage: Stage, story: Story, rounds: int) -> list[Check]:
     checks = []
     for number in range(rounds):
         if number % 10 == 8:
-            title, run = "two plain dbt builds", partial(races.plain_builds, stage, story, expected)
+            title, run = "two plain dbt builds", partial(races.plain_builds, stage, story)
         elif number % 10 == 9:
             title, run = "three sources side by side", partial(races.different_scopes, stage, 3)
         else:
             count, wait = (2, 5, 10)[number % 3], number % 2 == 1
             title = f"{count} syncs at once{', waiting' if wait else ''}"
-            run = partial(races.same_session, stage, story, expected, count, wait=wait)
+            run = partial(races.same_session, stage, story, count, wait=wait)
         checks.append(Check("commands at once", title, run))
     return checks
 
@@ -194,7 +186,7 @@ def _work(share: Share, plan: Plan, only: str | None) -> None:
         stage = Stage(server_url, share.database, url, share.folder, share.home)
         stage.open()
         try:
-            with prepared_stories(stage) as stories:
+            with told_stories(stage) as stories:
                 checks = all_checks(stage, stories, plan, own_server)
                 chosen = [check for check in checks if only is None or only in check.title]
                 for check in chosen[share.number :: share.processes]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 
-from tests.faults.stage import Running, Stage
+from tests.faults.stage import CLIENTS, RECOVERY_SECONDS, Running, Stage, until
 from tests.faults.stories import Story
 
 ENDS_WITHIN = 10
@@ -17,62 +16,58 @@ GONE_WITHIN = 3
 
 _INTERRUPTED = 130
 _PUBLISH_LOCK = "select pg_advisory_lock(20558, hashtext(current_schema()))"
-_BACKENDS = """
-select count(*) from pg_stat_activity
-where datname = current_database() and pid <> pg_backend_pid() and application_name like 'property-manager%'
-"""
-_WAITING = _BACKENDS + " and wait_event_type = 'Lock'"
+_WAITING = f"{CLIENTS} and wait_event_type = 'Lock'"
 
 
-def interrupted(stage: Stage, story: Story, expected: object, number: signal.Signals, share: float) -> float:
+def interrupted(stage: Stage, story: Story, number: signal.Signals, share: float) -> float:
     """A signal after a share of the story's time; returns the seconds until the command had ended."""
-    stage.reset(story.name)
+    expected = story.begin(stage)
     running = stage.start(*story.command)
     time.sleep(share * story.seconds)
     running.send(number)
     seconds = _ended_in_time(running)
-    _require_no_backends(stage)
+    stage.wait_until_alone(GONE_WITHIN)
     with stage.connect() as connection:
         stage.ok(*story.next_command(connection))
     assert story.tables(stage) == expected, "the tables differ from those of a run without a fault"
     return seconds
 
 
-def interrupted_while_waiting(stage: Stage, story: Story, expected: object, number: signal.Signals) -> float:
+def interrupted_while_waiting(stage: Stage, story: Story, number: signal.Signals) -> float:
     """A signal while a statement of dbt waits for a lock, which it would do for ever."""
-    stage.reset(story.name)
+    expected = story.begin(stage)
     with stage.connect() as holder:
         holder.execute(_PUBLISH_LOCK)
         running = stage.start(*story.command)
-        _until(lambda: holder.execute(_WAITING).fetchone() == (1,), 60, "no statement waits")
+        until(lambda: holder.execute(_WAITING).fetchone() == (1,), RECOVERY_SECONDS, "no statement waits")
         running.send(number)
         seconds = _ended_in_time(running)
-        _until(lambda: holder.execute(_BACKENDS).fetchone() == (0,), GONE_WITHIN, "its statement goes on")
+        stage.wait_until_alone(GONE_WITHIN)
     stage.ok("sync-pending")
     assert story.tables(stage) == expected, "the tables differ from those of a run without a fault"
     return seconds
 
 
-def orphan(stage: Stage, story: Story, expected: object) -> float:
+def orphan(stage: Stage, story: Story) -> float:
     """`kill -9` while a statement waits; returns the seconds until the database had ended it."""
-    stage.reset(story.name)
+    expected = story.begin(stage)
     with stage.connect() as holder:
         holder.execute(_PUBLISH_LOCK)
         running = stage.start(*story.command)
-        _until(lambda: holder.execute(_WAITING).fetchone() == (1,), 60, "no statement waits")
+        until(lambda: holder.execute(_WAITING).fetchone() == (1,), RECOVERY_SECONDS, "no statement waits")
         running.send(signal.SIGKILL)
         running.wait()
         killed = time.monotonic()
-        _until(lambda: holder.execute(_BACKENDS).fetchone() == (0,), GONE_WITHIN, "its statement goes on")
+        stage.wait_until_alone(GONE_WITHIN)
         seconds = time.monotonic() - killed
     stage.ok("sync-pending")
     assert story.tables(stage) == expected, "the tables differ from those of a run without a fault"
     return seconds
 
 
-def zombie(stage: Stage, story: Story, expected: object, node: str) -> None:
+def zombie(stage: Stage, story: Story, node: str) -> None:
     """A build freezes after a node, a command takes its sync over, and the build wakes up: it must not write."""
-    stage.reset(story.name)
+    expected = story.begin(stage)
     stage.ok(*story.command, "--no-sync")
     reached = stage.folder / "reached"
     reached.unlink(missing_ok=True)
@@ -83,7 +78,7 @@ def zombie(stage: Stage, story: Story, expected: object, node: str) -> None:
         PROPERTY_BARRIER_SIGNAL="STOP",
     )
     try:
-        _until(reached.exists, 90, f"{node} was not reached")
+        until(reached.exists, RECOVERY_SECONDS, f"{node} was not reached")
         stage.ok("sync-pending")
         published = story.tables(stage)
     finally:
@@ -98,15 +93,3 @@ def _ended_in_time(running: Running) -> float:
     ended = running.wait(ENDS_WITHIN)
     assert ended.code in (0, _INTERRUPTED), f"exit code {ended.code}\n{ended.output}"
     return time.monotonic() - signalled
-
-
-def _require_no_backends(stage: Stage) -> None:
-    with stage.connect() as connection:
-        _until(lambda: connection.execute(_BACKENDS).fetchone() == (0,), GONE_WITHIN, "its statement goes on")
-
-
-def _until(holds: Callable[[], bool], seconds: float, otherwise: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"{otherwise} after {seconds} s"
-        time.sleep(0.02)

@@ -50,9 +50,9 @@ def kills_at_random(stories: Sequence[Story], count: int, random: Random, *, is_
         yield Kills(story, times=tuple(random.random() for _ in range(burst)))
 
 
-def carry_out(kills: Kills, stage: Stage, story: Story, expected: object) -> float:
+def carry_out(kills: Kills, stage: Stage, story: Story) -> float:
     """Kill, recover and compare; returns the seconds that recovery took. Raises AssertionError on any difference."""
-    stage.reset(story.name)
+    expected = story.begin(stage)
     for point in kills.points:
         _kill_at_point(point, stage, story)
     for share in kills.times:
@@ -88,5 +88,6 @@ def _kill_after(seconds: float, stage: Stage, story: Story) -> None:
 
 
 def _next(stage: Stage, story: Story) -> tuple[str, ...]:
+    stage.wait_until_alone()
     with stage.connect() as connection:
         return story.next_command(connection)

@@ -12,9 +12,9 @@ from tests.python.integration.snapshots import tables, write_csv
 BUSY = 75
 
 
-def same_session(stage: Stage, story: Story, expected: object, count: int, *, wait: bool) -> None:
+def same_session(stage: Stage, story: Story, count: int, *, wait: bool) -> None:
     """`count` commands sync one landed session at once: the rest is busy, or waits and finds it done."""
-    stage.reset(story.name)
+    expected = story.begin(stage)
     stage.ok(*story.command, "--no-sync")
     ended = _all([stage.start("sync-pending", *(["--wait"] if wait else [])) for _ in range(count)])
     codes = Counter(each.code for each in ended)
@@ -24,9 +24,9 @@ def same_session(stage: Stage, story: Story, expected: object, count: int, *, wa
     assert story.tables(stage) == expected, "the tables differ from those of one command alone"
 
 
-def plain_builds(stage: Stage, story: Story, expected: object) -> None:
+def plain_builds(stage: Stage, story: Story) -> None:
     """Two plain `dbt build` and a command at once: at most one publishes; `sync-pending` then finishes the rest."""
-    stage.reset(story.name)
+    expected = story.begin(stage)
     stage.ok(*story.command, "--no-sync")
     _all([stage.start(*stage.plain_build(number)) for number in range(2)])
     stage.ok("sync-pending", "--wait")

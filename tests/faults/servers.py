@@ -59,11 +59,9 @@ def cut_off(home: Path) -> None:
 FAULTS: tuple[Callable[[Path], None], ...] = (stop_at_once, kill_postmaster, restart, cut_off)
 
 
-def lost(
-    stage: Stage, home: Path, story: Story, expected: object, fault: Callable[[Path], None], share: float
-) -> float:
+def lost(stage: Stage, home: Path, story: Story, fault: Callable[[Path], None], share: float) -> float:
     """A fault of the server after a share of the story's time; returns the seconds that recovery took."""
-    stage.reset(story.name)
+    expected = story.begin(stage)
     running = stage.start(*story.command)
     time.sleep(share * story.seconds)
     with stage.connect() as connection:
@@ -84,12 +82,12 @@ def lost(
     return recovered.seconds
 
 
-def disk_full(stage: Stage, room: int) -> None:
+def disk_full(stage: Stage, story: Story, room: int) -> None:
     """A database on a small disk refuses a large import; once there is space, the next command succeeds.
 
     `room` in megabytes decides whether landing or syncing finds the disk full.
     """
-    stage.reset("import")
+    story.begin(stage)
     file = write_csv(stage.folder / "large.csv", flats(_LARGE))
     command = ("import", str(file), *READ_FEED, "--observed-at", "2024-05-03T06:00:00+00:00")
     with _small_disk(stage, room) as make_room:

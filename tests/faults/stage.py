@@ -29,6 +29,12 @@ from scripts.property_manager_cli import main
 RECOVERY_SECONDS = 90
 """A command that is not done by then hangs, which is a fault of its own."""
 
+CLIENTS = """
+select count(*) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and application_name like 'property-manager%'
+"""
+"""Counts the connections of commands."""
+
 _SMALL_BATCH = 16
 
 
@@ -114,6 +120,11 @@ class Stage:
         connection.execute("set timezone = 'UTC'")
         return connection
 
+    def wait_until_alone(self, seconds: float = RECOVERY_SECONDS) -> None:
+        """Wait until the database has noticed that no command is connected any more."""
+        with self.connect() as connection:
+            until(lambda: connection.execute(CLIENTS).fetchone() == (0,), seconds, "a statement goes on for nobody")
+
     def run(self, *arguments: str, seconds: float = RECOVERY_SECONDS) -> Ended:
         """Run a command to its end."""
         return self.start(*arguments).wait(seconds)
@@ -188,6 +199,15 @@ class Stage:
 
     def _kept(self, state: str) -> str:
         return f"{self.database}_kept_{state}"
+
+
+def until(holds: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """Wait until something holds. Raises AssertionError when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{otherwise}, after {seconds:.0f} s")
+        time.sleep(0.02)
 
 
 def _drop(admin: psycopg.Connection, name: str) -> None:
