@@ -8,14 +8,14 @@
 case
     when {{ text }} is null then null
     when {{ is_bare_number(text, number_format, plain_decimals=2) }} then {{ text }}::numeric
-    when {{ _is_number_and_currency(text) }}
+    when {{ is_number_and_currency(text) }}
         then {{ grouped_number(plain_number(text), number_format) }}
     else ({{ _price_among_words(_with_marked_currency(text), text, number_format) }})
 end
 {%- endmacro %}
 
 {#- Whether a text is a number with nothing but a currency before or behind it, as most prices are. -#}
-{% macro _is_number_and_currency(text) -%}
+{% macro is_number_and_currency(text) -%}
 {%- set currency = '[€£$¥₹₽₺₩₫₴₱฿₪]|EUR|USD|GBP|CHF|PLN|CZK|AED|CAD|AUD|R|RM|Rp|R[$]|zł|Kč|kr[.]?|Ft|lei' -%}
 {{ text }} ~ '^(?:(?:{{ currency }})\s?)?[0-9][0-9.,''’\s]*-*\s?(?:{{ currency }})?$'
 {%- endmacro %}

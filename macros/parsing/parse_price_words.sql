@@ -20,7 +20,7 @@ coalesce(
 
 {#- Whether a price text says more than a number and its currency; looking once costs less than once a column. -#}
 {% macro price_has_words(price_text) -%}
-coalesce(not ({{ price_text }} ~ '^[0-9.,\s]*$' or ({{ _is_number_and_currency(price_text) }})), false)
+coalesce(not ({{ price_text }} ~ '^[0-9.,\s]*$' or ({{ is_number_and_currency(price_text) }})), false)
 {%- endmacro %}
 
 {#- A text of small letters alone is looked up as it stands. -#}
