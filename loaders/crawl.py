@@ -16,15 +16,27 @@ from typing import TypeVar
 
 import psycopg
 
-from loaders.browser import READY_SECONDS, RENDER_SECONDS, Renderer
+from loaders.browser import READY_SECONDS, Renderer
 from loaders.completeness import incomplete_reason
+from loaders.crawl_sessions import (
+    crawl_target,
+    join_session,
+    leave_session,
+    require_same_reader,
+    source_settings,
+    take_named_session,
+    take_session,
+)
+from loaders.crawl_target import Target
+from loaders.crowd import helpers, parent_is_gone
 from loaders.database import connect
 from loaders.errors import PropertyManagerError
-from loaders.frontier import Frontier, Progress, Settlement, UnreadPages, requests_per_second, take_session
-from loaders.http import TOTAL_SECONDS, HttpClient
-from loaders.pages import NOTHING_STATED, Link, Reader, SelectorReader, StructuredReader
-from loaders.politeness import ROBOTS_UNREADABLE, Politeness, RetryPolicy
-from loaders.sessions import Session, SessionMovedOnError, fail_session, finish_session, interrupt_session
+from loaders.frontier import ClaimedPage, Frontier, Progress, Settlement, UnreadPages
+from loaders.hosts import HostBook, Hosts
+from loaders.http import HttpClient
+from loaders.pages import NOTHING_STATED
+from loaders.politeness import ROBOTS_UNREADABLE, RetryPolicy
+from loaders.sessions import Session, SessionMovedOnError, fail_session, finish_session
 from loaders.source_files import choose_source
 from loaders.urls import start_url
 from loaders.visits import Visitor
@@ -33,8 +45,6 @@ BATCH_ROWS = 50
 BATCH_SECONDS = 1.0
 QUEUED_PAGES = 100
 HEARTBEAT_SECONDS = 15.0
-FAILURES_IN_A_ROW = 5
-"""After so many failing pages in a row a portal is taken to have stopped answering."""
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -55,11 +65,15 @@ class CrawlInterruptedError(PropertyManagerError):
 
 @dataclass(frozen=True)
 class CrawlProgress:
-    """A crawl so far. Pages count over the whole session, `rows_landed` are cards and adverts."""
+    """A crawl so far. Pages count over the whole session, `rows_landed` are cards and adverts.
+
+    `pages_done` includes `pages_unchanged`, adverts that were not read again because nothing is new.
+    """
 
     session_id: uuid.UUID
     pages_planned: int
     pages_done: int
+    pages_unchanged: int
     pages_failed: int
     pages_blocked: int
     pages_http: int
@@ -79,6 +93,7 @@ class CrawlResult:
     incomplete_reason: str | None
     pages_planned: int
     pages_done: int
+    pages_unchanged: int
     pages_failed: int
     pages_blocked: int
     pages_http: int
@@ -92,11 +107,10 @@ class CrawlResult:
 
 @dataclass(frozen=True)
 class CrawlLimits:
-    """Bounds of a crawl: concurrent fetches, browser tabs, result pages, seconds until `ready`, retries."""
+    """Bounds of one worker: concurrent fetches, browser tabs, seconds until `ready`, retries."""
 
     fetchers: int = 4
     browser_pages: int = 2
-    max_pages: int | None = None
     ready_seconds: float = READY_SECONDS
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
@@ -115,36 +129,75 @@ def scrape(
     fetchers: int = 4,
     retry: RetryPolicy | None = None,
     ready_seconds: float = READY_SECONDS,
+    workers: int = 1,
 ) -> CrawlResult:
     """Crawl the result pages from `url` on and the adverts they lead to, and land what they say.
 
-    A crawl of the same source, scope and address that was broken off less than a day ago is taken up again.
-    The scope defaults to the normalised address; `max_pages` limits result pages; `observed_at` dates a new
-    session, by default now. Blocks until the crawl ends; called in the main thread, SIGINT and SIGTERM stop
-    it.
+    A crawl of the same source, scope and address that was broken off less than a day ago is taken up again. The scope
+    defaults to the normalised address; `max_pages` limits result pages; `observed_at` dates a new session, by default
+    now. `workers` processes share the crawl, each with its own `fetchers` and `browser_pages`. Blocks until the crawl
+    ends; called in the main thread, SIGINT and SIGTERM stop it.
 
-    Raises CrawlFailedError when no result page could be read, BrowserMissingError when a page needs a
-    browser and there is none, CrawlInterruptedError after a signal, BusyError when another process crawls
-    this scope.
+    Raises CrawlFailedError when no result page could be read, BrowserMissingError when a page needs a browser and
+    there is none, CrawlInterruptedError after a signal, BusyError when another process crawls this scope.
     """
-    address = start_url(url)
-    source_name, source_file = choose_source(address, source)
-    reader: Reader = SelectorReader(source_file) if source_file else StructuredReader()
-    first = Link(reader.key(address, "list"), "list")
-    limits = CrawlLimits(fetchers, browser_pages, max_pages, ready_seconds, retry or RetryPolicy())
+    target = Target.of(url, source)
+    limits = CrawlLimits(fetchers, browser_pages, ready_seconds, retry or RetryPolicy())
     with connect(connection_url, application_name="property-manager crawl") as connection:
         session, resumed = take_session(
             connection,
-            source=source_name,
-            scope=scope or first.url,
-            target_url=first.url,
+            source=target.source,
+            scope=scope or target.first.url,
+            target_url=target.first.url,
             session_name=session_name,
+            reader=target.reader_name,
+            max_list_pages=max_pages,
             observed_at=observed_at,
         )
-        with _ended_as_it_deserves(connection, session):
-            crawl = _Crawl(connection, session, reader, first, limits, on_progress)
-            asyncio.run(crawl.run())
-            return _finish(connection, crawl, resumed)
+        crawl = _Crawl(connection, session, target, limits, on_progress)
+        return _crawl_with_helpers(connection_url, crawl, workers, resumed=resumed)
+
+
+def resume(
+    connection_url: str,
+    session_id: uuid.UUID,
+    *,
+    on_progress: Callable[[CrawlProgress], None] | None = None,
+    limits: CrawlLimits | None = None,
+    workers: int = 1,
+) -> CrawlResult:
+    """Take up a crawl that was broken off, however long ago; otherwise as `scrape`.
+
+    Raises UsageError for a session that is no crawl or has come to its end.
+    """
+    with connect(connection_url, application_name="property-manager crawl") as connection:
+        found = crawl_target(connection, session_id)
+        target = Target.of(found.target_url, found.source)
+        session = take_named_session(connection, found, target.reader_name)
+        crawl = _Crawl(connection, session, target, limits or CrawlLimits(), on_progress)
+        return _crawl_with_helpers(connection_url, crawl, workers, resumed=True)
+
+
+def join(
+    connection_url: str,
+    session_id: uuid.UUID,
+    *,
+    on_progress: Callable[[CrawlProgress], None] | None = None,
+    limits: CrawlLimits | None = None,
+) -> CrawlResult:
+    """Work on a crawl beside its other workers until nothing is left of it; raises as `resume`."""
+    with connect(connection_url, application_name="property-manager worker") as connection:
+        found = crawl_target(connection, session_id)
+        target = Target.of(found.target_url, found.source)
+        require_same_reader(found, target.reader_name)
+        session = join_session(connection, session_id)
+        return _Crawl(connection, session, target, limits or CrawlLimits(), on_progress).to_its_end(resumed=True)
+
+
+def help_along(connection_url: str, session_id: uuid.UUID, limits: CrawlLimits) -> None:
+    """Join a crawl from a process of its own, until nothing is left of it or the process that asked is gone."""
+    with suppress(CrawlInterruptedError, CrawlFailedError, SessionMovedOnError, asyncio.CancelledError):
+        join(connection_url, session_id, limits=limits)
 
 
 def resolve_source(url: str) -> str:
@@ -152,57 +205,9 @@ def resolve_source(url: str) -> str:
     return choose_source(start_url(url), None)[0]
 
 
-@contextmanager
-def _ended_as_it_deserves(connection: psycopg.Connection, session: Session) -> Iterator[None]:
-    """A failed crawl is closed, anything else that ends one early leaves it open to be resumed."""
-    try:
-        yield
-    except CrawlFailedError as error:
-        fail_session(connection, session.session_id, error.message)
-        raise
-    except BaseException as error:
-        # Without a database there is nobody to tell; the free session lock shows that the crawl is gone.
-        with suppress(psycopg.OperationalError, SessionMovedOnError):
-            interrupt_session(connection, session.session_id, str(error) or type(error).__name__)
-        raise
-
-
-def _finish(connection: psycopg.Connection, crawl: _Crawl, resumed: bool) -> CrawlResult:
-    frontier, session = crawl.frontier, crawl.session
-    progress = frontier.flush(())
-    unread, seen = frontier.unread(), frontier.listings_seen()
-    trouble = next((pages for pages in unread if pages.kind == "list"), None)
-    if seen == 0 and trouble is not None:
-        raise CrawlFailedError(
-            f"no listing could be read from {crawl.first.url}: {trouble.error}",
-            _advice(trouble),
-        )
-    reason = incomplete_reason(
-        unread,
-        frontier.pages_of_kind(),
-        stop_reason=crawl.stop_reason,
-        listings_seen=seen,
-        site_listing_count=progress.site_listing_count,
-    )
-    finish_session(connection, session.session_id, is_complete=reason is None, incomplete_reason=reason)
-    return CrawlResult(
-        session_id=session.session_id,
-        source=session.source,
-        scope=session.scope,
-        is_complete=reason is None,
-        incomplete_reason=reason,
-        pages_planned=progress.pages_planned,
-        pages_done=progress.pages_done,
-        pages_failed=progress.pages_failed,
-        pages_blocked=progress.pages_blocked,
-        pages_http=progress.pages_http,
-        pages_browser=progress.pages_browser,
-        rows_landed=progress.rows_landed,
-        rows_rejected=progress.rows_rejected,
-        listings_seen=seen,
-        site_listing_count=progress.site_listing_count,
-        resumed=resumed,
-    )
+def _crawl_with_helpers(connection_url: str, crawl: _Crawl, workers: int, *, resumed: bool) -> CrawlResult:
+    with helpers(workers - 1, help_along, connection_url, crawl.session.session_id, crawl.limits):
+        return crawl.to_its_end(resumed=resumed)
 
 
 def _advice(trouble: UnreadPages) -> str:
@@ -221,104 +226,173 @@ def _advice(trouble: UnreadPages) -> str:
 
 
 class _Crawl:
-    """Fetchers take pages from the frontier; one writer settles them in batches."""
+    """One worker of a crawl: claimed pages are visited concurrently; one writer settles them in batches."""
 
     def __init__(
         self,
         connection: psycopg.Connection,
         session: Session,
-        reader: Reader,
-        first: Link,
+        target: Target,
         limits: CrawlLimits,
         on_progress: Callable[[CrawlProgress], None] | None,
     ) -> None:
-        rate = requests_per_second(connection, session.source)
-        self._delay = 1.0 / rate if rate else 0.0
+        settings = source_settings(connection, session.source)
         self.session = session
-        self.first = first
-        self.stop_reason: str | None = None
-        self.frontier = Frontier(
-            connection,
-            session,
-            lease_seconds=2 * (TOTAL_SECONDS + RENDER_SECONDS) + BATCH_SECONDS + limits.fetchers * self._delay,
-            max_list_pages=limits.max_pages,
-        )
-        self._reader = reader
-        self._limits = limits
+        self.limits = limits
+        self._connection = connection
+        self._target = target
+        self._frontier = Frontier(connection, session, reader=target.reader_name, settings=settings, retry=limits.retry)
+        self._book = HostBook(connection, settings.delay)
         self._on_progress = on_progress
-        self._failing_tries = 0
-        self._failed_pages = 0
+        self._visiting = 0
+        self._unsettled = 0
         self._changed = asyncio.Event()
-        self._settled: asyncio.Queue[Settlement | None] = asyncio.Queue(QUEUED_PAGES)
+        self._settled: asyncio.Queue[Settlement | _Mark] = asyncio.Queue(QUEUED_PAGES)
         self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crawl-database")
 
-    async def run(self) -> None:
-        """Crawl until every page is settled or the portal has stopped answering."""
-        with self._database, _signals_cancel(asyncio.current_task()):
-            await self._in_database(self.frontier.start, self.first)
+    def to_its_end(self, *, resumed: bool) -> CrawlResult:
+        """Crawl until nothing is left, and close the session if no other worker did.
+
+        Whatever ends this worker early leaves the session open: to the other workers, or to be resumed.
+        """
+        try:
+            asyncio.run(self._run())
+            return self._finish(resumed)
+        except CrawlFailedError:
+            raise
+        except BaseException as error:
+            # Without a database there is nobody to tell; the free session lock shows that the worker is gone.
+            with suppress(psycopg.OperationalError):
+                leave_session(
+                    self._connection,
+                    self.session.session_id,
+                    self._frontier.worker,
+                    str(error) or type(error).__name__,
+                )
+            raise
+
+    def _finish(self, resumed: bool) -> CrawlResult:
+        frontier, session = self._frontier, self.session
+        progress, seen = frontier.progress(), frontier.listings_seen()
+        if progress.status == "running":
+            self._close(progress, seen)
+            progress = frontier.progress()
+        if progress.status == "failed":
+            raise CrawlFailedError(progress.error or "the crawl failed", self._advice())
+        counts = {name: value for name, value in vars(progress).items() if name.startswith(("pages_", "rows_"))}
+        return CrawlResult(
+            session_id=session.session_id,
+            source=session.source,
+            scope=session.scope,
+            is_complete=progress.is_complete,
+            incomplete_reason=progress.incomplete_reason,
+            listings_seen=seen,
+            site_listing_count=progress.site_listing_count,
+            resumed=resumed,
+            **counts,
+        )
+
+    def _close(self, progress: Progress, seen: int) -> None:
+        unread = self._frontier.unread()
+        trouble = _first_trouble(unread)
+        reason = incomplete_reason(
+            unread,
+            self._frontier.pages_of_kind(),
+            stop_reason=progress.stop_reason,
+            listings_seen=seen,
+            site_listing_count=progress.site_listing_count,
+        )
+        # Another worker that found nothing left either may have been quicker.
+        with suppress(SessionMovedOnError):
+            if seen == 0 and trouble is not None:
+                error = f"no listing could be read from {self._target.first.url}: {trouble.error}"
+                fail_session(self._connection, self.session.session_id, error)
+            else:
+                finish_session(
+                    self._connection, self.session.session_id, is_complete=reason is None, incomplete_reason=reason
+                )
+
+    def _advice(self) -> str:
+        trouble = _first_trouble(self._frontier.unread())
+        return _advice(trouble) if trouble is not None else ""
+
+    async def _run(self) -> None:
+        with self._database, _signals_cancel(asyncio.current_task()), parent_is_gone(asyncio.current_task()):
+            await self._in_database(self._frontier.start, self._target.first)
             async with (
                 HttpClient() as client,
                 Renderer(
-                    client.agent, tabs=self._limits.browser_pages, ready_seconds=self._limits.ready_seconds
+                    client.agent, tabs=self.limits.browser_pages, ready_seconds=self.limits.ready_seconds
                 ) as renderer,
             ):
-                politeness = Politeness(client, delay=self._delay, retry=self._limits.retry)
-                visitor = Visitor(client, politeness, renderer, self._reader, self._limits.retry)
+                hosts = Hosts(self._book, self._in_database, client, self.limits.retry)
+                visitor = Visitor(client, hosts, renderer, self._target.reader, self.limits.retry)
                 try:
                     async with asyncio.TaskGroup() as group:
-                        writer = group.create_task(self._write())
-                        fetchers = [group.create_task(self._fetch(visitor)) for _ in range(self._limits.fetchers)]
-                        await asyncio.wait(fetchers)
-                        await self._settled.put(None)
-                        await writer
+                        group.create_task(self._write())
+                        alive = group.create_task(self._stay_alive())
+                        await self._feed(visitor, group)
+                        alive.cancel()
+                        await self._settled.put(_END)
                 except ExceptionGroup as failures:
                     raise _first_of(failures) from failures
-            if self.stop_reason is not None:
-                await self._in_database(self.frontier.give_up, self.stop_reason)
 
-    async def _fetch(self, visitor: Visitor) -> None:
-        while self.stop_reason is None:
+    async def _feed(self, visitor: Visitor, group: asyncio.TaskGroup) -> None:
+        """Claim pages as there is room for them, until none is left in the session."""
+        while True:
             changed = self._changed
-            only_retries = self._failing_tries >= FAILURES_IN_A_ROW
-            page = await self._in_database(self.frontier.claim, only_retries)
-            if page is not None:
-                settlement = await visitor.visit(page)
-                self._judge(settlement)
-                await self._settled.put(settlement)
+            room = self.limits.fetchers - self._visiting
+            pages = await self._in_database(self._frontier.claim, room) if room else []
+            for page in pages:
+                self._visiting += 1
+                group.create_task(self._visit(visitor, page))
+            if pages:
                 continue
-            wait = await self._in_database(self.frontier.waiting_time)
+            wait: float | None = BATCH_SECONDS
+            if room:
+                if self._unsettled:
+                    await self._settled.put(_NOW)
+                wait = await self._in_database(self._frontier.waiting_time)
             if wait is None:
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), min(max(wait, 0.01), BATCH_SECONDS))
 
+    async def _visit(self, visitor: Visitor, page: ClaimedPage) -> None:
+        settlement = await visitor.visit(page)
+        if settlement.error is not None:
+            logger.info("%s: %s (try %d)", page.url, settlement.error, page.attempt)
+        self._unsettled += 1
+        await self._settled.put(settlement)
+        self._visiting -= 1
+        self._tell()
+
     async def _write(self) -> None:
-        while True:
+        is_last = False
+        while not is_last:
             batch, is_last = await self._next_batch()
             if batch:
-                progress = await self._in_database(self.frontier.flush, batch)
+                progress = await self._in_database(self._frontier.flush, batch)
+                self._unsettled -= len(batch)
                 self._report(progress)
-                changed, self._changed = self._changed, asyncio.Event()
-                changed.set()
-            else:
-                await self._in_database(self.frontier.beat)
-            if is_last:
-                return
+                self._tell()
 
     async def _next_batch(self) -> tuple[list[Settlement], bool]:
-        """Pages to settle together: until enough rows, enough time, or a page that others wait for."""
+        """Pages to settle together: until enough rows, enough time, or somebody waits for what they lead to."""
         loop = asyncio.get_running_loop()
         batch: list[Settlement] = []
         rows = 0
-        deadline = loop.time() + HEARTBEAT_SECONDS
+        deadline: float | None = None
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
                     settlement = await self._settled.get()
             except TimeoutError:
                 return batch, False
-            if settlement is None:
-                return batch, True
+            if isinstance(settlement, _Mark):
+                if settlement is _END or batch:
+                    return batch, settlement is _END
+                continue
             if not batch:
                 deadline = loop.time() + BATCH_SECONDS
             batch.append(settlement)
@@ -327,37 +401,40 @@ class _Crawl:
             if rows >= BATCH_ROWS or (is_awaited and self._settled.empty()):
                 return batch, False
 
-    def _judge(self, settlement: Settlement) -> None:
-        """Stop once too many pages in a row failed; new pages wait while the failing ones are tried again."""
-        if settlement.state == "done":
-            self._failing_tries = self._failed_pages = 0
-        elif settlement.is_transient:
-            self._failing_tries += 1
-            self._failed_pages += settlement.state == "failed"
-            logger.info("%s: %s (try %d)", settlement.page.url, settlement.error, settlement.page.attempt)
-        if self._failed_pages >= FAILURES_IN_A_ROW and self.stop_reason is None:
-            verb = "blocked the crawl" if settlement.page_class == "blocked" else "stopped answering"
-            self.stop_reason = f"the portal {verb} ({settlement.error})"
+    async def _stay_alive(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await self._in_database(self._frontier.beat)
+
+    def _tell(self) -> None:
+        """Wake whoever waits for room or for pages."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def _report(self, progress: Progress) -> None:
         if self._on_progress is not None:
-            self._on_progress(
-                CrawlProgress(
-                    session_id=self.session.session_id,
-                    pages_planned=progress.pages_planned,
-                    pages_done=progress.pages_done,
-                    pages_failed=progress.pages_failed,
-                    pages_blocked=progress.pages_blocked,
-                    pages_http=progress.pages_http,
-                    pages_browser=progress.pages_browser,
-                    rows_landed=progress.rows_landed,
-                    site_listing_count=progress.site_listing_count,
-                )
-            )
+            told = CrawlProgress.__dataclass_fields__.keys() - {"session_id"}
+            counts = {name: value for name, value in vars(progress).items() if name in told}
+            self._on_progress(CrawlProgress(session_id=self.session.session_id, **counts))
 
     async def _in_database(self, call: Callable[..., Result], *arguments: object) -> Result:
         """Run a call on the one thread that uses the connection."""
         return await asyncio.get_running_loop().run_in_executor(self._database, call, *arguments)
+
+
+class _Mark:
+    """Among settled pages: a word to the writer."""
+
+
+_NOW = _Mark()
+"""Settle what there is: somebody waits for it."""
+
+_END = _Mark()
+"""Nothing more will come."""
+
+
+def _first_trouble(unread: list[UnreadPages]) -> UnreadPages | None:
+    return next((pages for pages in unread if pages.kind == "list"), None)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import TracebackType
@@ -108,8 +108,11 @@ class HttpClient:
         admit: Callable[[str], Awaitable[None]] | None = None,
         max_body_bytes: int | None = None,
         truncate: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """GET an address and follow redirects; `admit` is awaited before every further address is asked.
+
+        `headers` go with the first request only.
 
         A body beyond the cap raises FetchError, or is cut there with `truncate`. Raises TransportError for
         time-outs and broken connections, and whatever `admit` raises.
@@ -118,7 +121,7 @@ class HttpClient:
         target = url
         check_address(target)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._get_one(target, cap, truncate)
+            response = await self._get_one(target, cap, truncate, headers if target == url else None)
             location = response.headers.get("location")
             if response.status not in _REDIRECTS or not location:
                 return response
@@ -128,9 +131,9 @@ class HttpClient:
                 await admit(target)
         raise FetchError(f"{url} redirects more than {MAX_REDIRECTS} times")
 
-    async def _get_one(self, url: str, cap: int, truncate: bool) -> Response:
+    async def _get_one(self, url: str, cap: int, truncate: bool, headers: Mapping[str, str] | None) -> Response:
         try:
-            async with asyncio.timeout(TOTAL_SECONDS), self._client.stream("GET", url) as answer:
+            async with asyncio.timeout(TOTAL_SECONDS), self._client.stream("GET", url, headers=headers) as answer:
                 body = bytearray()
                 async for chunk in answer.aiter_bytes():
                     body += chunk

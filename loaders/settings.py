@@ -29,6 +29,7 @@ SETTINGS: tuple[str, ...] = (
     "retention_days",
     "detail_ttl_hours",
     "requests_per_second",
+    "requests_in_flight",
 )
 
 

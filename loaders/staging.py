@@ -113,6 +113,10 @@ class StagingWriter:
             self._row_numbers[session.session_id] = count(self._stored_row_no(session) + 1)
         return self._row_numbers[session.session_id]
 
+    def continue_numbers(self, session: Session, last_row_no: int) -> None:
+        """Number the next row of a session after `last_row_no`, where several writers share it."""
+        self._row_numbers[session.session_id] = count(last_row_no + 1)
+
     def copy(self, rows: Iterable[StagingRow]) -> WriteResult:
         """COPY complete rows; rows that the database refuses are found by halving and kept with its message.
 

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 
 from loaders.browser import NotReadyError, Renderer, RenderError
 from loaders.frontier import ClaimedPage, Settlement
+from loaders.hosts import Hosts
 from loaders.http import FetchError, HttpClient, Response, TransportError
 from loaders.pages import Page, PageReadError, Reader
-from loaders.politeness import (
-    Politeness,
-    RetryPolicy,
-    RobotsDisallowedError,
-    is_retryable,
-    retry_after_seconds,
-)
+from loaders.politeness import RetryPolicy, RobotsDisallowedError, is_retryable, retry_after_seconds
+from loaders.staging import Observation
 
 RENDER_TRIES = 2
 
+_NOT_MODIFIED = 304
 _GONE = frozenset({404, 410})
 _BLOCKED = frozenset({401, 403, 451})
 _CHALLENGE = "a captcha or challenge page"
@@ -30,7 +27,7 @@ class Visitor:
     """Visits pages of one portal with the tools of one crawl."""
 
     client: HttpClient
-    politeness: Politeness
+    hosts: Hosts
     renderer: Renderer
     reader: Reader
     retry: RetryPolicy
@@ -38,14 +35,16 @@ class Visitor:
     async def visit(self, page: ClaimedPage) -> Settlement:
         """What became of a page. The portal's failures are settlements; only a missing browser is raised."""
         try:
-            await self.politeness.admit(page.url)
-            response = await self.client.get(page.url, admit=self.politeness.admit)
+            await self.hosts.admit_claimed(page.url, is_robots_known=page.is_robots_known)
+            response = await self.client.get(page.url, admit=self.hosts.admit, headers=_validators(page))
         except RobotsDisallowedError as error:
             return Settlement(page, "skipped", error=error.message)
         except TransportError as error:
             return self._retry(page, error.message)
         except FetchError as error:
             return _failed(page, error.message)
+        if response.status == _NOT_MODIFIED and page.read_listing_id is not None:
+            return _unchanged(page, page.read_listing_id)
         if response.status in _GONE:
             return Settlement(page, "done", "gone", via="http", http_status=response.status)
         if response.status in _BLOCKED or response.headers.get("cf-mitigated") == "challenge":
@@ -63,7 +62,7 @@ class Visitor:
             return _failed(page, error, response.status)
         asked_for = retry_after_seconds(response.headers.get("retry-after"))
         if asked_for is not None:
-            self.politeness.pause(response.url, self.retry.wait(page.attempt, asked_for))
+            await self.hosts.pause(response.url, self.retry.wait(page.attempt, asked_for))
         return self._retry(page, error, http_status=response.status, retry_after=asked_for)
 
     async def _read(self, page: ClaimedPage, response: Response) -> Settlement:
@@ -94,6 +93,7 @@ class Visitor:
             observations=content.observations,
             links=content.links,
             listing_count=content.listing_count,
+            **_validators_of(page, response, via),
         )
 
     async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
@@ -118,6 +118,33 @@ class Visitor:
             return Settlement(page, "failed", "error", http_status=http_status, error=error, is_transient=True)
         wait = self.retry.wait(page.attempt, retry_after)
         return Settlement(page, "todo", http_status=http_status, error=error, wait=wait, is_transient=True)
+
+
+def _validators(page: ClaimedPage) -> dict[str, str]:
+    """Headers that let the portal answer that the page is as it was."""
+    headers = {"If-None-Match": page.etag, "If-Modified-Since": page.last_modified}
+    return {name: value for name, value in headers.items() if value is not None}
+
+
+def _validators_of(page: ClaimedPage, response: Response, via: str) -> dict[str, str | None]:
+    """What the next visit asks with: of the page itself, and not where scripts fill a document that stays the same."""
+    if via != "http" or response.url != page.url:
+        return {}
+    return {"etag": response.headers.get("etag"), "last_modified": response.headers.get("last-modified")}
+
+
+def _unchanged(page: ClaimedPage, listing_id: str) -> Settlement:
+    """The listing was seen; nothing is said of its fields."""
+    return Settlement(
+        page,
+        "done",
+        "unchanged",
+        via="http",
+        http_status=_NOT_MODIFIED,
+        observations=(Observation(listing_id, "detail", {}, ()),),
+        etag=page.etag,
+        last_modified=page.last_modified,
+    )
 
 
 def _failed(page: ClaimedPage, error: str, http_status: int | None = None) -> Settlement:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from loaders.errors import UsageError
+
+MINIMUM_FREE_BYTES = 1_000_000_000
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)")
 _TRAILING_COMMENT = re.compile(r"(^|\s)#.*$")
@@ -22,6 +25,11 @@ def property_home() -> Path:
     """The directory of all that this clone keeps: $PROPERTY_HOME, else `.property_manager` in the clone."""
     configured = os.environ.get("PROPERTY_HOME", "").strip()
     return Path(configured).expanduser().resolve() if configured else project_root() / ".property_manager"
+
+
+def free_bytes() -> int:
+    """Free bytes on the disk that holds `property_home()`, also while that does not exist yet."""
+    return shutil.disk_usage(next(path for path in (property_home(), *property_home().parents) if path.exists())).free
 
 
 def load_dotenv(path: Path | None = None) -> None:

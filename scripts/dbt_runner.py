@@ -57,7 +57,7 @@ class DbtProject:
     """The dbt project of this clone against one database; a process parses it once per database."""
 
     _manifests: ClassVar[dict[str, Manifest]] = {}
-    _built: ClassVar[set[str]] = set()
+    _built: ClassVar[dict[str, list[str]]] = {}
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
@@ -67,13 +67,17 @@ class DbtProject:
         self._parse()
         outcome = _outcome(self._invoke(["build", "--selector", selector]))
         if outcome.success:
-            self._built.add(self._database_url)
+            self._built[self._database_url] = self._views_and_seeds()
         return outcome
 
     @property
-    def was_built(self) -> bool:
-        """Whether this process has built the project in this database before; the database may be another one now."""
-        return self._database_url in self._built
+    def built_relations(self) -> list[str]:
+        """The views and seeds that this process has built under this URL; others may have dropped them since."""
+        return self._built.get(self._database_url, [])
+
+    def _views_and_seeds(self) -> list[str]:
+        nodes = self._manifests[self._database_url].nodes.values()
+        return [f'"{node.schema}"."{node.alias}"' for node in nodes if node.config.materialized in ("view", "seed")]
 
     def compile_models(self, *names: str) -> dict[str, CompiledModel]:
         """The queries of some models by name, without running anything."""

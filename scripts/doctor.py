@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from loaders.database import connect
 from loaders.errors import PropertyManagerError
 from loaders.migrate import pending_migrations
-from scripts.config import configured_database_url, property_home
+from scripts.config import MINIMUM_FREE_BYTES, configured_database_url, free_bytes, property_home
 from scripts.database import database_url
-
-MINIMUM_FREE_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -69,9 +66,8 @@ def _browser() -> Check:
 
 
 def _disk() -> Check:
-    home = next(path for path in (property_home(), *property_home().parents) if path.exists())
-    free = shutil.disk_usage(home).free
-    mend = f"Free some space on the disk of {home}."
+    free = free_bytes()
+    mend = f"Free some space on the disk of {property_home()}."
     return Check("Disk", free >= MINIMUM_FREE_BYTES, f"{free / 1e9:.1f} GB free", mend)
 
 

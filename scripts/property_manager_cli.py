@@ -187,24 +187,32 @@ def import_(
 
 
 @main.command(cls=SpreadCommand)
-@click.option("--url", required=True, help="First result page of the portal.")
+@click.option("--url", help="First result page of the portal.")
+@click.option("--resume", metavar="SESSION", help="Instead of --url: go on with a crawl that was broken off.")
 @click.option("--source", help="Name of the portal; default from the source file or the host.")
 @click.option("--scope", help="The set of listings that the URL enumerates; default the normalised URL.")
 @click.option("--session-name", help="A name for people.")
 @click.option("--max-pages", type=click.IntRange(min=1), help="Stop after so many result pages; makes it partial.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share it.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE …", help="Change settings of the source.")
+@click.option(
+    "--dry-run", "is_dry_run", is_flag=True, help="Show what would be fetched; at most robots.txt is fetched for that."
+)
 @click.option("--no-sync", is_flag=True, help="Land the rows only.")
 @mass_removal_option
 @wait_option
 @json_option
 @operation
 def scrape(
-    url: str,
+    url: str | None,
+    resume: str | None,
     source: str | None,
     scope: str | None,
     session_name: str | None,
     max_pages: int | None,
+    workers: int,
     assignments: Sequence[str],
+    is_dry_run: bool,
     no_sync: bool,
     allows_mass_removal: bool,
     wait: bool,
@@ -212,29 +220,69 @@ def scrape(
 ) -> None:
     """Crawl a portal's result pages and adverts, land what they say and sync it.
 
+    A crawl that was broken off goes on by the same command, or by --resume with the first digits of its session.
+
     Example: property-manager scrape --url "https://example.com/properties" --max-pages 10
     """
     from scripts.database import ready_database
-    from scripts.scrape import scrape_portal
-    from scripts.views import print_scrape
+    from scripts.scrape import plan_scrape, resume_scrape, scrape_portal
+    from scripts.views import print_plan, print_scrape
 
+    _require_one_target(url, resume, (source, scope, session_name, max_pages))
     if source is not None:
         _checked_source(source)
     database = ready_database()
-    result = scrape_portal(
-        database,
-        url=url,
-        source=source,
-        scope=scope,
-        session_name=session_name,
-        max_pages=max_pages,
-        assignments=assignments,
-    )
+    if is_dry_run:
+        plan = plan_scrape(
+            database,
+            url=url,
+            resume=resume,
+            source=source,
+            scope=scope,
+            max_pages=max_pages,
+            assignments=assignments,
+        )
+        print_plan(plan, as_json=as_json)
+        return
+    if url is not None:
+        result = scrape_portal(
+            database,
+            url=url,
+            source=source,
+            scope=scope,
+            session_name=session_name,
+            max_pages=max_pages,
+            assignments=assignments,
+            workers=workers,
+        )
+    else:
+        result = resume_scrape(database, resume or "", assignments=assignments, workers=workers)
     synced = _Synced([])
     if not no_sync:
         synced = _sync_landed(database, source=result.source, wait=wait, allows_mass_removal=allows_mass_removal)
     print_scrape(result, synced.reports, synced.error, as_json=as_json)
     _exit_for(synced)
+
+
+@main.command()
+@click.option("--session-id", help="Only this crawl, by the first digits of its id; default every running one.")
+@json_option
+@operation
+def worker(session_id: str | None, as_json: bool) -> None:
+    """Share running crawls with the processes that work on them, here or on other machines; ends when nothing is left.
+
+    All workers together ask a host no more often than its settings and its robots.txt allow. Nothing is synced.
+
+    Example: property-manager worker --session-id 3f2a9c01
+    """
+    from scripts.database import ready_database
+    from scripts.scrape import work
+    from scripts.views import print_work
+
+    done = work(ready_database(), session_id)
+    print_work(done, as_json=as_json)
+    if done.errors:
+        sys.exit(max(error.exit_code for error in done.errors))
 
 
 @main.command()
@@ -297,12 +345,13 @@ def sync(session_id: str, is_forced: bool, allows_mass_removal: bool, wait: bool
 @json_option
 @operation
 def sync_pending(source: str | None, allows_mass_removal: bool, wait: bool, as_json: bool) -> None:
-    """Sync until nothing is pending.
+    """Sync until nothing is pending; crawls that were broken off are named with the command that helps.
 
     Example: property-manager sync-pending
     """
     from loaders.database import connect
     from scripts.database import ready_database
+    from scripts.status import interrupted_crawls
     from scripts.sync import require_source
     from scripts.views import print_syncs
 
@@ -311,7 +360,9 @@ def sync_pending(source: str | None, allows_mass_removal: bool, wait: bool, as_j
         with connect(url) as connection:
             require_source(connection, source)
     reports = _sync(url, source=source, wait=wait, allows_mass_removal=allows_mass_removal)
-    print_syncs(reports, as_json=as_json)
+    with connect(url) as connection:
+        interrupted = interrupted_crawls(connection, source)
+    print_syncs(reports, interrupted, as_json=as_json)
     _exit_for_gate(reports)
 
 
@@ -319,17 +370,42 @@ def sync_pending(source: str | None, allows_mass_removal: bool, wait: bool, as_j
 @json_option
 @operation
 def status(as_json: bool) -> None:
-    """Show sources, sessions that need attention with the command that helps, and recent syncs.
+    """Show the health at a glance: what is wrong with the command that helps, lag, recent syncs, disk and queues.
 
     Example: property-manager status --json
     """
     from loaders.database import connect
     from scripts.database import ready_database
     from scripts.status import system_status
-    from scripts.views import print_status
+    from scripts.status_views import print_status
 
     with connect(ready_database()) as connection:
         print_status(system_status(connection), as_json=as_json)
+
+
+@main.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Replace this file as a whole, for node_exporter's textfile collector; default stdout.",
+)
+@operation
+def metrics(output: Path | None) -> None:
+    """Write the health as Prometheus metrics.
+
+    Example: property-manager metrics --output /var/lib/node_exporter/property_manager.prom
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.metrics import metrics_text, write_metrics
+    from scripts.status import system_status
+
+    with connect(ready_database()) as connection:
+        found = system_status(connection, attention_limit=None)
+    if output is None:
+        click.echo(metrics_text(found), nl=False)
+    else:
+        write_metrics(found, output)
 
 
 @main.command()
@@ -438,22 +514,27 @@ def list_sessions(limit: int, as_json: bool) -> None:
 
 @main.command(name="session-details")
 @click.option("--session-id", required=True, help="The session, or the first digits of its id.")
+@click.option("--errors", "shows_errors", is_flag=True, help="Show the pages that failed instead, with every try.")
 @json_option
 @operation
-def session_details(session_id: str, as_json: bool) -> None:
+def session_details(session_id: str, shows_errors: bool, as_json: bool) -> None:
     """Show everything kept about one session: its counts, pages, rejected rows and syncs.
 
-    Example: property-manager session-details --session-id 3f2a9c01
+    Example: property-manager session-details --session-id 3f2a9c01 --errors
     """
     from loaders.database import connect
     from scripts.database import ready_database
+    from scripts.status import page_errors
     from scripts.status import session_details as details
     from scripts.sync import resolve_session
-    from scripts.views import print_session
+    from scripts.views import print_page_errors, print_session
 
     with connect(ready_database()) as connection:
         resolved, _, _ = resolve_session(connection, session_id)
-        print_session(details(connection, resolved), as_json=as_json)
+        if shows_errors:
+            print_page_errors(page_errors(connection, resolved), as_json=as_json)
+        else:
+            print_session(details(connection, resolved), as_json=as_json)
 
 
 @main.command(name="quality-checks")
@@ -969,6 +1050,19 @@ def _exit_for(synced: _Synced) -> None:
 def _exit_for_gate(reports: Sequence[Any]) -> None:
     if any(session.session_status == "quarantined" for report in reports for session in report.sessions):
         sys.exit(EXIT_QUALITY_GATE)
+
+
+def _require_one_target(url: str | None, resume: str | None, names: Sequence[Any]) -> None:
+    if (url is None) == (resume is None):
+        raise UsageError(
+            "give either --url or --resume",
+            "--url crawls a portal, --resume goes on with a session that was broken off.",
+        )
+    if resume is not None and any(name is not None for name in names):
+        raise UsageError(
+            "--resume cannot be combined with --source, --scope, --session-name or --max-pages",
+            "The session has them already; leave them out.",
+        )
 
 
 def _checked_source(source: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import uuid
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,71 @@ import psycopg
 from psycopg.rows import dict_row
 
 from loaders.database import statements
-from loaders.urls import start_url
+from scripts.config import MINIMUM_FREE_BYTES, free_bytes
 
 _SQL = statements("status.sql", Path(__file__).parent / "sql")
 
 RECENT = 10
+LARGEST = 8
+CROWDED_QUEUE = 0.5
+TROUBLED = ("running", "interrupted", "failed", "quarantined")
 
 
-def system_status(connection: psycopg.Connection) -> dict[str, Any]:
-    """Health at a glance: sources with their live listings, sessions needing attention, recent syncs."""
+def system_status(connection: psycopg.Connection, *, attention_limit: int | None = RECENT) -> dict[str, Any]:
+    """Health at a glance: findings with the command that helps, sources, sessions needing attention, syncs, storage.
+
+    Sizes are in bytes, lags in seconds, the usage of the notification queue is a share from 0 to 1. Without
+    `attention_limit` every session that needs attention is named.
+    """
     sources = _rows(connection, "sources")
     live = _live_counts(connection)
     for source in sources:
         source["active_listings"] = live.get((source["source"], "active"), 0)
         source["removed_listings"] = live.get((source["source"], "removed"), 0)
-    attention = _rows(connection, "attention", limit=RECENT)
+    attention = _rows(connection, "attention", limit=attention_limit)
     for session in attention:
         session["next_step"] = next_step(session)
-    return {"sources": sources, "attention": attention, "syncs": _rows(connection, "syncs", limit=RECENT)}
+    (storage,) = _rows(connection, "storage", limit=LARGEST)
+    (queues,) = _rows(connection, "queues")
+    status = {
+        "sources": sources,
+        "attention": attention,
+        "unfinished_sync": next(iter(_rows(connection, "unfinished_sync")), None),
+        "syncs": _rows(connection, "syncs", limit=RECENT),
+        "storage": {**storage, "free_bytes": free_bytes()},
+        "queues": queues,
+    }
+    return {"findings": findings(status), **status}
+
+
+def findings(status: dict[str, Any]) -> list[dict[str, str]]:
+    """What is wrong, worst first, each with what to do; empty for a healthy system."""
+    sources, sync = status["sources"], status["unfinished_sync"]
+    troubled = [session for session in status["attention"] if session["session_status"] in TROUBLED]
+    late = [source["source"] for source in sources if source["is_late"]]
+    pending = sum(source["pending_sessions"] for source in sources)
+    free, usage = status["storage"]["free_bytes"], status["queues"]["notification_usage"]
+    found = [
+        (
+            free < MINIMUM_FREE_BYTES,
+            f"only {free / 1e9:.1f} GB are free on the disk",
+            "property-manager cleanup --help",
+        ),
+        (
+            usage > CROWDED_QUEUE,
+            f"the queue of notifications is {usage:.0%} full: a listener does not read",
+            "end the listener that holds the oldest transaction, see pg_stat_activity",
+        ),
+        (
+            sync is not None,
+            f"the last sync is {sync['status']}: {sync['error'] or 'its run was broken off'}" if sync else "",
+            "property-manager sync-pending",
+        ),
+        (bool(troubled), f"{_counted(len(troubled), 'session')} did not end well", "see below"),
+        (bool(pending), f"{_counted(pending, 'session')} waiting for a sync", "property-manager sync-pending"),
+        (bool(late), f"no recent good session of {', '.join(late)}", "scrape or import again, or look at its schedule"),
+    ]
+    return [{"finding": finding, "next_step": step} for is_found, finding, step in found if is_found]
 
 
 def next_step(session: dict[str, Any]) -> str:
@@ -36,10 +82,7 @@ def next_step(session: dict[str, Any]) -> str:
     prefix = str(session["session_id"])[:8]
     match session["session_status"]:
         case "running" | "interrupted":
-            command = ["property-manager", "scrape", "--url", session["target_url"], "--source", session["source"]]
-            if session["scope"] not in (session["target_url"], start_url(session["target_url"])):
-                command += ["--scope", session["scope"]]
-            return f"{shlex.join(command)}    (takes it up where it stopped)"
+            return f"property-manager scrape --resume {prefix}    (takes it up where it stopped)"
         case "failed":
             return f"property-manager session-details --session-id {prefix}"
         case "quarantined":
@@ -64,6 +107,23 @@ def session_details(connection: psycopg.Connection, session_id: uuid.UUID) -> di
         "pages": _rows(connection, "session_pages", session_id=session_id),
         "rejects": _rows(connection, "session_rejects", session_id=session_id),
     }
+
+
+def interrupted_crawls(connection: psycopg.Connection, source: str | None) -> list[dict[str, Any]]:
+    """Crawls that were broken off and that nobody works on, each with the command that helps."""
+    crawls = _rows(connection, "interrupted", source=source)
+    for crawl in crawls:
+        crawl["next_step"] = next_step(crawl)
+    return crawls
+
+
+def page_errors(connection: psycopg.Connection, session_id: uuid.UUID) -> list[dict[str, Any]]:
+    """The pages of a session that failed at least once, with every try that did; those never read come first."""
+    return _rows(connection, "page_errors", session_id=session_id)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _live_counts(connection: psycopg.Connection) -> dict[tuple[str, str], int]:

@@ -165,8 +165,9 @@ def _count_pending(connection: psycopg.Connection, source: str | None) -> tuple[
 
 
 def _has_views(connection: psycopg.Connection, project: DbtProject) -> bool:
-    """Whether the views and seeds that this process built are still there, so that they need not be built again."""
-    return project.was_built and connection.execute(_SQL["has_views"]).fetchone() == (True,)
+    """Whether the views and seeds that this process built all stand, so that they need not be built again."""
+    relations = project.built_relations
+    return bool(relations) and connection.execute(_SQL["has_relations"], {"relations": relations}).fetchone() == (True,)
 
 
 def _is_done(connection: psycopg.Connection, session_id: uuid.UUID | None) -> bool:

@@ -15,6 +15,7 @@ from scripts.console import error_as_json, facts, output, print_error, print_jso
 
 if TYPE_CHECKING:
     from loaders.crawl import CrawlResult
+    from loaders.crawl_plan import CrawlPlan
     from loaders.errors import PropertyManagerError
     from loaders.importer import ImportResult
     from scripts.doctor import Check
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from scripts.replay import Replay
     from scripts.retire_scope import Retirement
     from scripts.rules import Rehearsal, RuleCheck
+    from scripts.scrape import WorkDone
     from scripts.sync import SessionCounts, SyncReport
 
 _COUNTS = {
@@ -40,20 +42,48 @@ _COUNTS = {
     "held": "held",
     "rejected": "rejected",
 }
+_CRAWL_COLUMNS = (
+    "session",
+    "source",
+    "pages",
+    "unchanged",
+    "by HTTP",
+    "by browser",
+    "failed",
+    "blocked",
+    "rows",
+    "complete",
+)
 _BAR = 20
 _STEPS = "▁▂▃▄▅▆▇█"
 _CITIES = 8
 _ALWAYS_SHOWN = {"observed", "created", "updated", "removed", "unchanged"}
 
 
-def print_syncs(reports: Sequence[SyncReport], *, as_json: bool) -> None:
-    """What was synced, one line a session, with the reason where nothing could be removed."""
+def print_syncs(
+    reports: Sequence[SyncReport], interrupted: Sequence[dict[str, Any]] | None = None, *, as_json: bool
+) -> None:
+    """What was synced, one line a session, with the reason where nothing could be removed; then crawls broken off."""
     if as_json:
-        print_json(_syncs(reports))
-    elif reports:
+        print_json(_syncs(reports) if interrupted is None else {**_syncs(reports), "interrupted": interrupted})
+        return
+    if reports:
         _print_reports(reports)
     else:
         output.print("Nothing was pending.")
+    for crawl in interrupted or ():
+        head = f"{short_id(crawl['session_id'])} {crawl['source']}/{crawl['scope']} was broken off at "
+        head += f"{crawl['pages_done']} of {crawl['pages_planned']} pages: {crawl['reason']}"
+        output.print(Text(head, "yellow"))
+        output.print(Text(f"  next: {crawl['next_step']}"))
+
+
+def _crawl_cells(result: CrawlResult) -> tuple[Any, ...]:
+    return (
+        *(short_id(result.session_id), result.source, result.pages_done, result.pages_unchanged, result.pages_http),
+        *(result.pages_browser, result.pages_failed, result.pages_blocked, result.rows_landed),
+        "yes" if result.is_complete else "no",
+    )
 
 
 def print_imports(
@@ -106,14 +136,8 @@ def print_scrape(
     show(
         table(
             "Scraped",
-            ("session", "source", "pages", "by HTTP", "by browser", "failed", "blocked", "rows", "complete"),
-            [
-                (
-                    *(short_id(result.session_id), result.source, result.pages_done, result.pages_http),
-                    *(result.pages_browser, result.pages_failed, result.pages_blocked, result.rows_landed),
-                    "yes" if result.is_complete else "no",
-                )
-            ],
+            _CRAWL_COLUMNS,
+            [_crawl_cells(result)],
         )
     )
     if result.incomplete_reason:
@@ -121,38 +145,53 @@ def print_scrape(
     _print_reports(reports, error)
 
 
-def print_status(status: dict[str, Any], *, as_json: bool) -> None:
-    """Sources, sessions that need attention, recent syncs."""
+def print_work(done: WorkDone, *, as_json: bool) -> None:
+    """The crawls that a worker saw to their end, and those that failed."""
     if as_json:
-        print_json(status)
+        errors = [error_as_json(error)["error"] for error in done.errors]
+        print_json({"sessions": [asdict(result) for result in done.results], "errors": errors})
         return
-    if not status["sources"]:
-        output.print("Nothing has been scraped or imported yet. Try `property-manager demo`.")
+    if done.results:
+        show(table("Crawls at their end", _CRAWL_COLUMNS, map(_crawl_cells, done.results)))
+    elif not done.errors:
+        output.print("No crawl is running.")
+    for error in done.errors:
+        print_error(error, as_json=False)
+
+
+def print_plan(plan: CrawlPlan, *, as_json: bool) -> None:
+    """What a crawl would do."""
+    if as_json:
+        print_json(asdict(plan))
         return
-    columns = ("source", "active", "removed", "pending sessions", "last good session", "last sync")
-    keys = (
-        "source",
-        "active_listings",
-        "removed_listings",
-        "pending_sessions",
-        "last_good_session_at",
-        "last_sync_at",
-    )
-    show(table("Sources", columns, [[row[key] for key in keys] for row in status["sources"]]))
-    if status["attention"]:
-        output.print()
-        output.print(Text("Worth a look", "bold"))
-        for session in status["attention"]:
-            state = session["session_status"]
-            head = f"{short_id(session['session_id'])} {session['source']}/{session['scope']} "
-            head += f"of {session['observed_at']:%Y-%m-%d %H:%M} is {state}: {session['reason'] or 'no reason kept'}"
-            output.print(Text(head, "red" if state in ("failed", "quarantined") else "yellow"))
-            output.print(Text(f"  next: {session['next_step']}"))
-    output.print()
-    columns = ("sync", "status", "started", "observed", "created", "updated", "removed", "error")
-    keys = ("status", "started_at", "observed", "created", "updated", "removed", "error")
-    rows = [(short_id(row["sync_id"]), *(row[key] for key in keys)) for row in status["syncs"]]
-    show(table("Recent syncs", columns, rows))
+    show(facts("Would be scraped", [(name.replace("_", " "), value) for name, value in asdict(plan).items()]))
+    if plan.robots_verdict != "allowed":
+        output.print(
+            Text(f"Nothing would be fetched: robots.txt is {plan.robots_verdict}; {plan.robots_reason}", "red")
+        )
+    if not plan.names_contact:
+        output.print(
+            Text("Nobody can write to you: set PROPERTY_USER_AGENT to a name with an address of yours.", "yellow")
+        )
+
+
+def print_page_errors(pages: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Pages that failed at least once, one line a try."""
+    if as_json:
+        print_json({"pages": pages})
+        return
+    if not pages:
+        output.print("No page failed.")
+        return
+    rows = [
+        (
+            *(page["url"], page["state"], page["page_class"], attempt["attempt"], attempt["happened_at"]),
+            *(attempt["http_status"], attempt["error"]),
+        )
+        for page in pages
+        for attempt in page["tries"] or [dict.fromkeys(("attempt", "happened_at", "http_status"), None) | page]
+    ]
+    show(table("Pages with errors", ("page", "now", "class", "try", "at", "HTTP", "error"), rows))
 
 
 def print_sessions(sessions: Sequence[dict[str, Any]], *, as_json: bool) -> None:

@@ -30,9 +30,9 @@ select
 from waiting
 where %(is_forced)s or status = 'quarantined';
 
--- name: has_views
--- Whether dbt has built its views in this database.
-select to_regclass(current_schema() || '_staging.stg_published_listings') is not null;
+-- name: has_relations
+-- Whether all of these tables and views stand in this database.
+select bool_and(to_regclass(relation) is not null) from unnest(%(relations)s::text[]) as wanted (relation);
 
 -- name: count_pending
 -- Sessions that wait for a sync, and syncs that published but did not finish.

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from loaders.migrate import migrate
+from scripts.dbt_runner import DbtProject
 from scripts.property_manager_cli import main
 from tests.python.servers import CONFIGURED, RunningServers, debian_binaries, server_names
 
@@ -29,7 +31,8 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 _DATABASE = f"property_manager_test_{_WORKER}" if _WORKER else "property_manager_test"
-_TEMPLATE = f"{_DATABASE}_template"
+_MIGRATED = f"{_DATABASE}_migrated"
+_BUILT = f"{_DATABASE}_built"
 
 
 def pytest_report_header() -> str:
@@ -62,37 +65,65 @@ def server_url(servers: RunningServers, server_name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def servers_with_template(servers: RunningServers) -> Iterator[set[str]]:
-    """Servers that hold the migrated template; it is dropped at the end."""
-    urls: set[str] = set()
-    yield urls
-    for url in urls:
+def templates(servers: RunningServers) -> Iterator[set[tuple[str, str]]]:
+    """By server and name, the databases that tests copy; they are dropped at the end."""
+    made: set[tuple[str, str]] = set()
+    yield made
+    for url, name in made:
         with psycopg.connect(url, autocommit=True) as admin:
-            _drop(admin, _TEMPLATE)
+            _drop(admin, name)
 
 
 @pytest.fixture
-def template_database(server_url: str, servers_with_template: set[str]) -> str:
+def migrated_template(server_url: str, templates: set[tuple[str, str]]) -> str:
     """A migrated database that tests copy instead of migrating again."""
-    if server_url not in servers_with_template:
+    if (server_url, _MIGRATED) not in templates:
         with psycopg.connect(server_url, autocommit=True) as admin:
-            _drop(admin, _TEMPLATE)
-            admin.execute(sql.SQL("create database {}").format(sql.Identifier(_TEMPLATE)))
-        migrate(_with_database(server_url, _TEMPLATE))
-        servers_with_template.add(server_url)
-    return _TEMPLATE
+            _drop(admin, _MIGRATED)
+            admin.execute(sql.SQL("create database {}").format(sql.Identifier(_MIGRATED)))
+        migrate(_with_database(server_url, _MIGRATED))
+        templates.add((server_url, _MIGRATED))
+    return _MIGRATED
+
+
+@pytest.fixture
+def built_template(
+    server_url: str,
+    migrated_template: str,
+    templates: set[tuple[str, str]],
+    command_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """A database that dbt has built, built under the name that tests use, so that this process builds no view twice."""
+    if (server_url, _BUILT) not in templates:
+        monkeypatch.setenv("PROPERTY_HOME", str(command_home))
+        with _database_of(server_url, migrated_template) as url:
+            assert DbtProject(url).build("sync").success
+            with psycopg.connect(server_url, autocommit=True) as admin:
+                _drop(admin, _BUILT)
+                rename = sql.SQL("alter database {} rename to {}")
+                admin.execute(rename.format(sql.Identifier(_DATABASE), sql.Identifier(_BUILT)))
+        templates.add((server_url, _BUILT))
+    return _BUILT
 
 
 @pytest.fixture
 def empty_database_url(server_url: str) -> Iterator[str]:
     """A database without any migration, for one test."""
-    yield from _database_of(server_url, "template1")
+    with _database_of(server_url, "template1") as url:
+        yield url
 
 
 @pytest.fixture
-def database_url(server_url: str, template_database: str) -> Iterator[str]:
-    """A migrated database for one test. Its name is always the same, so that dbt need not parse the project again."""
-    yield from _database_of(server_url, template_database)
+def database_url(request: pytest.FixtureRequest, server_url: str, migrated_template: str) -> Iterator[str]:
+    """A migrated database for one test, built where the test is not about the first build.
+
+    Its name is always the same, so that dbt need not parse the project again.
+    """
+    is_built = "command" in request.fixturenames and request.node.get_closest_marker("first_build") is None
+    template = request.getfixturevalue("built_template") if is_built else migrated_template
+    with _database_of(server_url, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -198,6 +229,7 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@contextmanager
 def _database_of(server_url: str, template: str) -> Iterator[str]:
     with psycopg.connect(server_url, autocommit=True) as admin:
         _drop(admin, _DATABASE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import os
@@ -11,12 +10,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import psycopg
@@ -25,14 +22,12 @@ import pytest
 from loaders.browser import BrowserMissingError
 from loaders.crawl import CrawlFailedError, CrawlProgress, CrawlResult, scrape
 from loaders.errors import BusyError
-from loaders.http import HttpClient
-from loaders.politeness import Politeness, RetryPolicy
 from scripts.demo.catalogue import Layout, MarketCatalogue, ShownAdvert, mixed_layout
 from scripts.demo.market import Market
 from scripts.demo.portal import DemoPortal
+from tests.python.integration.sites import QUICK, Page, Site, flat, json_ld, results, set_rate
 
 SIZE = 50
-QUICK = RetryPolicy(first_wait=0.02, longest_wait=0.2)
 ROWS = """
 select
     source_listing_id, observation_kind, url_text, title_text, price_text, area_m2_text, floor_text,
@@ -55,8 +50,6 @@ url, options = os.environ["CRAWLED_DATABASE"], json.loads(sys.argv[1])
 result = scrape(url, retry=RetryPolicy(first_wait=0.02, longest_wait=0.2), **options)
 print(json.dumps([str(result.session_id), result.resumed, result.is_complete]))
 """
-
-Page = tuple[int, Mapping[str, str], str]
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +106,6 @@ def demo_options(portal: DemoPortal) -> dict[str, Any]:
     return {"url": f"{portal.url}/listings", "source": "demo_portal", "scope": "all"}
 
 
-def set_rate(connection: psycopg.Connection, source: str, rate: float | None = None) -> None:
-    connection.execute("insert into sources (source, requests_per_second) values (%s, %s)", [source, rate])
-
-
 def rows(connection: psycopg.Connection, session_id: Any) -> list[tuple[Any, ...]]:
     return connection.execute(ROWS, [session_id]).fetchall()
 
@@ -128,57 +117,6 @@ def session(connection: psycopg.Connection, session_id: Any) -> tuple[Any, ...]:
     ).fetchone()
     assert row is not None
     return row
-
-
-class Site:
-    """A site on loopback that answers as told, page by page."""
-
-    def __init__(self, pages: Mapping[str, Page | Callable[[int], Page]]) -> None:
-        self.requests: list[str] = []
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site.requests.append(self.path)
-                page = pages.get(self.path, (404, {}, "no such page"))
-                status, headers, body = page(site.requests.count(self.path)) if callable(page) else page
-                content = body.encode()
-                self.send_response(status)
-                for name, value in {"Content-Type": "text/html; charset=utf-8", **headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Site:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def json_ld(document: Any) -> str:
-    return f'<html><head><script type="application/ld+json">{json.dumps(document)}</script></head></html>'
-
-
-def results(*paths: str, following: str | None = None) -> Page:
-    items = [{"@type": "ListItem", "url": path} for path in paths]
-    link = f'<link rel="next" href="{following}">' if following else ""
-    return 200, {}, link + json_ld({"@type": "ItemList", "itemListElement": items})
-
-
-def flat(identifier: str, price: int) -> Page:
-    document = {"@type": "Apartment", "identifier": identifier, "offers": {"@type": "Offer", "price": price}}
-    return 200, {}, json_ld(document)
 
 
 def test_a_whole_portal(scripted_crawl: Crawl, connection: psycopg.Connection, market: Market) -> None:
@@ -257,6 +195,7 @@ def test_killed_and_taken_up_again(
     connection: psycopg.Connection,
     portal: DemoPortal,
 ) -> None:
+    connection.execute("update sources set detail_ttl_hours = 0")
     whole = rows(connection, crawl(scope="without a fault").session_id)
     portal.forget_requests()
 
@@ -481,24 +420,22 @@ def test_a_huge_page_costs_only_itself(database_url: str, connection: psycopg.Co
     assert "is larger than 10,485,760 bytes" in result.incomplete_reason
 
 
-def test_requests_keep_the_longer_of_both_delays() -> None:
-    async def admitted(url: str) -> list[float]:
-        async with HttpClient() as client:
-            politeness = Politeness(client, delay=0.01, retry=QUICK)
-            moments = []
-
-            async def visit(number: int) -> None:
-                await politeness.admit(f"{url}/flat/{number}")
-                moments.append(time.monotonic())
-
-            await asyncio.gather(*map(visit, range(5)))
-            return moments
-
-    with Site({"/robots.txt": (200, {}, "User-agent: *\nCrawl-delay: 0.1")}) as site:
-        moments = asyncio.run(admitted(site.url))
-    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
-    assert len(gaps) == 4
-    assert min(gaps) >= 0.099
+def test_requests_keep_the_longer_of_both_delays(database_url: str, connection: psycopg.Connection) -> None:
+    """Over robots.txt, pages and redirects alike."""
+    set_rate(connection, "local_portal", 1000)
+    pages: dict[str, Page] = {
+        "/robots.txt": (200, {}, "User-agent: *\nCrawl-delay: 0.1"),
+        "/flats": results("/flat/1", "/moved"),
+        "/flat/1": flat("A-1", 1),
+        "/moved": (301, {"Location": "/flat/2"}, ""),
+        "/flat/2": flat("A-2", 2),
+    }
+    with Site(pages) as site:
+        assert scrape(database_url, url=f"{site.url}/flats").is_complete
+    # robots.txt itself says what the delay is, so the first gap is the configured one.
+    gaps = [later - earlier for earlier, later in itertools.pairwise(site.moments[1:])]
+    assert len(gaps) == 3
+    assert min(gaps) >= 0.09
 
 
 def test_crawls_run_outside_the_main_thread(crawl: Crawl) -> None:

@@ -52,6 +52,7 @@ def test_killed_at_a_barrier_then_run_again(
     assert after_fault == _without_fault(command, connection, files)
 
 
+@pytest.mark.first_build
 def test_a_published_sync_is_finished_before_new_sessions_are_taken(
     command: Command, connection: psycopg.Connection, files: tuple[Path, Path], tmp_path: Path
 ) -> None:

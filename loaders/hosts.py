@@ -1,0 +1,219 @@
+"""Manners towards hosts, shared by all workers through the database: turns, pauses and robots.txt."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+import psycopg
+
+from loaders.database import statements
+from loaders.http import FetchError, HttpClient
+from loaders.politeness import (
+    ROBOTS_BYTES,
+    ROBOTS_UNREADABLE,
+    RetryPolicy,
+    Robots,
+    RobotsDisallowedError,
+    RobotsUnavailableError,
+    retry_after_seconds,
+)
+from loaders.urls import host, origin
+
+ROBOTS_KEPT_SECONDS = 3600.0
+"""How long a robots.txt is believed; RFC 9309 allows a day."""
+
+FAILURES_IN_A_ROW = 5
+"""After so many failing tries in a row the circuit breaker opens: one try at a time, with growing pauses."""
+
+PROBES = 6
+"""After so many more failing tries the host is taken to have stopped answering."""
+
+_ROBOTS_LEASE_SECONDS = 90.0
+_POLL_SECONDS = 0.25
+_SQL = statements("hosts.sql")
+
+Result = TypeVar("Result")
+InDatabase = Callable[..., Awaitable[Any]]
+
+
+class Trouble(NamedTuple):
+    """Failing tries and blocked pages of a host in a row."""
+
+    failures: int
+    blocks: int
+
+    @property
+    def verdict(self) -> str | None:
+        """Why to give up on the host; None while it deserves another try."""
+        if self.blocks >= FAILURES_IN_A_ROW:
+            return "blocked the crawl"
+        return "stopped answering" if self.failures >= FAILURES_IN_A_ROW + PROBES else None
+
+
+class HostBook:
+    """The tables `crawl_hosts` and `crawl_robots`. Not thread-safe: one thread at a time may call."""
+
+    def __init__(self, connection: psycopg.Connection, delay: float) -> None:
+        """`delay` is the least time in seconds between two requests; a longer Crawl-delay wins."""
+        self._connection = connection
+        self.delay = delay
+
+    def take_turn(self, host_name: str) -> float:
+        """Reserve the next turn at a host; the seconds until then."""
+        return max(0.0, self._value("take_turn", host=host_name, delay=self.delay))
+
+    def start_turn(self, host_name: str) -> None:
+        """Measure the distance to the next request from now on: the turn that was taken begins."""
+        self._connection.execute(_SQL["start_turn"], {"host": host_name, "delay": self.delay})
+
+    def pause(self, host_name: str, seconds: float) -> None:
+        """Let no worker ask a host for a while."""
+        self._connection.execute(_SQL["pause_host"], {"host": host_name, "seconds": seconds})
+
+    def robots(self, site: str) -> str | None:
+        """The robots.txt kept for an origin; None when it is to be fetched."""
+        return self._value("robots", origin=site)
+
+    def lease_robots(self, site: str) -> bool:
+        """Whether this worker is to fetch the robots.txt of an origin."""
+        return self._value("lease_robots", origin=site, lease=_ROBOTS_LEASE_SECONDS) is not None
+
+    def release_robots(self, site: str) -> None:
+        """Leave the robots.txt to others."""
+        self._connection.execute(_SQL["release_robots"], {"origin": site})
+
+    def keep_robots(self, site: str, robots: Robots) -> None:
+        """Keep a robots.txt and the delay it asks for."""
+        with self._connection.transaction():
+            self._connection.execute(
+                _SQL["keep_robots"],
+                {"origin": site, "body": robots.text.replace("\x00", ""), "keep": ROBOTS_KEPT_SECONDS},
+            )
+            self._connection.execute(_SQL["keep_crawl_delay"], {"host": host(site), "delay": robots.delay})
+
+    def succeeded(self, host_names: list[str]) -> None:
+        """Close the circuit breaker of hosts that answered."""
+        self._connection.execute(_SQL["host_succeeded"], {"hosts": host_names})
+
+    def failed(self, host_name: str, failures: int, blocks: int) -> Trouble:
+        """Count failing tries and blocked pages; how many there are in a row now."""
+        row = self._connection.execute(
+            _SQL["host_failed"], {"host": host_name, "failures": failures, "blocks": blocks}
+        ).fetchone()
+        return Trouble(*row) if row else Trouble(failures, blocks)
+
+    def forgive(self, host_names: list[str]) -> None:
+        """Let the next crawl judge hosts for itself."""
+        self._connection.execute(_SQL["forgive_hosts"], {"hosts": host_names})
+
+    def _value(self, statement: str, **parameters: Any) -> Any:
+        row = self._connection.execute(_SQL[statement], parameters).fetchone()
+        return row[0] if row else None
+
+
+class Hosts:
+    """Admits the requests of one worker: never against robots.txt, and in turn with all other workers."""
+
+    def __init__(self, book: HostBook, in_database: InDatabase, client: HttpClient, retry: RetryPolicy) -> None:
+        """`in_database` runs a call of the book on the thread that owns its connection."""
+        self._book = book
+        self._in_database = in_database
+        self._client = client
+        self._retry = retry
+        self._token = agent_token(client.agent)
+        self._robots: dict[str, Robots] = {}
+        self._refusals: dict[str, RobotsUnavailableError] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def admit_claimed(self, url: str, *, is_robots_known: bool) -> None:
+        """Wait until a claimed page may be asked. Claiming it took a turn, which robots.txt used where it was unknown.
+
+        Raises RobotsDisallowedError when it may not be asked.
+        """
+        robots = await self._require_allowed(url, has_turn=not is_robots_known)
+        if not is_robots_known:
+            await self._take_turn(url)
+        elif self._book.delay > 0 or robots.delay > 0:
+            await self._in_database(self._book.start_turn, host(url))
+
+    async def admit(self, url: str) -> None:
+        """Wait until the target of a redirect may be asked. Raises RobotsDisallowedError when it may not."""
+        await self._require_allowed(url, has_turn=False)
+        await self._take_turn(url)
+
+    async def pause(self, url: str, seconds: float) -> None:
+        """Leave a host alone for a while, as its Retry-After asks."""
+        await self._in_database(self._book.pause, host(url), seconds)
+
+    async def _require_allowed(self, url: str, *, has_turn: bool) -> Robots:
+        site = origin(url)
+        async with self._locks.setdefault(site, asyncio.Lock()):
+            if site in self._refusals:
+                raise self._refusals[site]
+            if has_turn or site not in self._robots:
+                self._robots[site] = await self._known_robots(site, has_turn)
+        if not self._robots[site].allows(url):
+            raise RobotsDisallowedError(f"robots.txt of {site} disallows {urlsplit(url).path}")
+        return self._robots[site]
+
+    async def _known_robots(self, site: str, has_turn: bool) -> Robots:
+        """The robots.txt that any worker fetched, or fetched now."""
+        while True:
+            text = await self._in_database(self._book.robots, site)
+            if text is not None:
+                return Robots(text, self._token)
+            if await self._in_database(self._book.lease_robots, site):
+                return await self._fetched_robots(site, has_turn)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _fetched_robots(self, site: str, has_turn: bool) -> Robots:
+        try:
+            robots = await self._robots_or_refusal(site, has_turn)
+        except RobotsUnavailableError as error:
+            self._refusals[site] = error
+            await self._in_database(self._book.release_robots, site)
+            raise
+        await self._in_database(self._book.keep_robots, site, robots)
+        return robots
+
+    async def _robots_or_refusal(self, site: str, has_turn: bool) -> Robots:
+        for attempt in range(1, self._retry.tries + 1):
+            if attempt > 1 or not has_turn:
+                await self._take_turn(site)
+            try:
+                return await fetch_robots(self._client, site)
+            except RobotsUnavailableError as error:
+                failure = error
+            if attempt < self._retry.tries:
+                await asyncio.sleep(self._retry.wait(attempt, failure.retry_after))
+        raise failure
+
+    async def _take_turn(self, url: str) -> None:
+        await asyncio.sleep(await self._in_database(self._book.take_turn, host(url)))
+        await self._in_database(self._book.start_turn, host(url))
+
+
+async def fetch_robots(client: HttpClient, site: str) -> Robots:
+    """The rules of an origin. Raises RobotsUnavailableError: fetch nothing."""
+    address = f"{site}/robots.txt"
+    try:
+        response = await client.get(address, max_body_bytes=ROBOTS_BYTES, truncate=True)
+    except FetchError as error:
+        raise RobotsUnavailableError(
+            f"{address} {ROBOTS_UNREADABLE} ({error.message}), which means: fetch nothing",
+            "Check the address and your connection, then run the same command again.",
+        ) from error
+    try:
+        return Robots.from_response(response, agent_token(client.agent))
+    except RobotsUnavailableError as error:
+        error.retry_after = retry_after_seconds(response.headers.get("retry-after"))
+        raise
+
+
+def agent_token(agent: str) -> str:
+    """The name by which robots.txt speaks to a user agent: 'home-watch/2 (+https://…)' -> 'home-watch'."""
+    return re.split(r"[/\s(]", agent, maxsplit=1)[0] or agent

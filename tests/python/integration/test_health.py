@@ -1,0 +1,102 @@
+"""`status` and `metrics`: what they say of a healthy system and of one that needs help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from scripts.status import findings
+from tests.python.conftest import Command
+from tests.python.integration.snapshots import MAPPING, flats, write_csv
+
+HEALTHY = {
+    "sources": [{"source": "feed", "is_late": False, "pending_sessions": 0}],
+    "attention": [{"session_status": "complete"}],
+    "unfinished_sync": None,
+    "storage": {"free_bytes": 5_000_000_000},
+    "queues": {"notification_usage": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "finding"),
+    [
+        ({"sources": [{"source": "feed", "is_late": True, "pending_sessions": 0}]}, "no recent good session of feed"),
+        ({"sources": [{"source": "feed", "is_late": False, "pending_sessions": 2}]}, "2 sessions waiting for a sync"),
+        ({"attention": [{"session_status": "quarantined"}]}, "1 session did not end well"),
+        ({"unfinished_sync": {"status": "published", "error": None}}, "the last sync is published: its run was broken"),
+        ({"storage": {"free_bytes": 200_000_000}}, "only 0.2 GB are free"),
+        ({"queues": {"notification_usage": 0.75}}, "the queue of notifications is 75% full"),
+    ],
+)
+def test_each_trouble_is_found_and_has_a_next_step(changed: dict, finding: str) -> None:
+    assert findings(HEALTHY) == []
+    (found,) = findings({**HEALTHY, **changed})
+    assert found["finding"].startswith(finding)
+    assert found["next_step"]
+
+
+@pytest.mark.slow
+def test_status_and_metrics_tell_the_same(command: Command, connection: psycopg.Connection, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "day.csv", flats(4))
+    command.ok("import", file, "--source", "feed", "--complete", *MAPPING)
+    healthy = command.ok("status", "--json").json
+    assert healthy["findings"] == []
+    assert "Healthy" in command.ok("status").stdout
+    (source,) = healthy["sources"]
+    assert (source["active_listings"], source["is_late"], source["pending_sessions"]) == (4, False, 0)
+    assert source["last_sync_at"] == healthy["syncs"][0]["finished_at"]
+    assert healthy["storage"]["table_bytes"]["property_scrapes_staging"] > 0
+    assert healthy["queues"] == {"notification_usage": 0, "version": 1, "last_sequence": 4}
+
+    command.ok("import", file, "--source", "feed", "--complete", "--observed-at", "2020-05-01", *MAPPING, "--no-sync")
+    connection.execute("update scrape_sessions set status = 'quarantined' where status = 'complete'")
+    troubled = command.ok("status", "--json").json
+    assert [each["next_step"] for each in troubled["findings"]] == ["see below", "property-manager sync-pending"]
+    assert troubled["attention"][0]["next_step"].startswith("property-manager quality-checks")
+    assert "1 session waiting for a sync; next: property-manager sync-pending" in command.ok("status").stdout
+
+    target = tmp_path / "property_manager.prom"
+    target.write_text("old\n", encoding="utf-8")
+    assert command.ok("metrics", "--output", target).stdout == ""
+    found = samples(target.read_text(encoding="utf-8"))
+    assert found["property_manager_listings", "feed", "active"] == 4
+    assert found["property_manager_pending_sessions", "feed"] == 1
+    assert found["property_manager_sessions_needing_attention", "feed", "quarantined"] == 1
+    assert found["property_manager_sync_unfinished",] == 0
+    assert found["property_manager_feed_last_sequence",] == 4
+    assert ("property_manager_last_good_session_timestamp_seconds", "feed") not in found
+    assert list(tmp_path.glob("*.prom*")) == [target]
+    assert samples(command.ok("metrics").stdout).keys() == found.keys()
+
+
+def test_a_crawl_that_broke_off_counts_its_open_pages(command: Command, connection: psycopg.Connection) -> None:
+    connection.execute("insert into sources (source) values ('portal')")
+    connection.execute(
+        """
+        insert into scrape_sessions (session_id, source, scope, session_kind, target_url, status)
+        values (gen_random_uuid(), 'portal', 'all', 'scrape', 'https://portal.example/all', 'interrupted')
+        """
+    )
+    connection.execute(
+        """
+        insert into scrape_pages (session_id, url, page_kind, host, state)
+        select session_id, 'https://portal.example/' || state, 'list', 'portal.example', state
+        from scrape_sessions cross join unnest(array['todo', 'leased', 'done']) as states (state)
+        """
+    )
+    assert samples(command.ok("metrics").stdout)["property_manager_crawl_open_pages", "portal"] == 2
+
+
+def test_a_file_that_cannot_be_written_is_refused(command: Command, tmp_path: Path) -> None:
+    refused = command.run("metrics", "--output", tmp_path / "missing" / "a.prom")
+    assert (refused.code, "cannot write" in refused.stderr) == (2, True)
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    """Values by metric name and labels, as a monitor reads them."""
+    families = text_string_to_metric_families(text)
+    return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}

@@ -1,0 +1,148 @@
+"""Cheap revisits: adverts whose card says nothing new are not fetched, and still count as seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from loaders.crawl import CrawlResult, scrape
+from scripts.demo.market import Market
+from scripts.demo.portal import DemoPortal
+from tests.python.conftest import Command
+from tests.python.integration.sites import Site, flat, json_ld, results, set_rate
+from tests.python.integration.test_crawl import PlainCatalogue
+
+SIZE = 50
+RESULT_PAGES = 3
+LIVE = "select property_id, description, price, listing_status from properties_live order by property_id"
+CARDS = "select count(*) from property_scrapes_staging where session_id = %s and observation_kind = 'card'"
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return Market(7, SIZE, 3)
+
+
+@pytest.fixture
+def portal(market: Market) -> Iterator[DemoPortal]:
+    with DemoPortal(PlainCatalogue(market)) as running:
+        yield running
+
+
+@pytest.fixture
+def crawl(database_url: str, connection: psycopg.Connection, portal: DemoPortal) -> Any:
+    set_rate(connection, "demo_portal")
+
+    def run(**options: Any) -> CrawlResult:
+        portal.forget_requests()
+        return scrape(database_url, url=f"{portal.url}/listings", source="demo_portal", scope="all", **options)
+
+    return run
+
+
+def adverts(portal: DemoPortal) -> set[str]:
+    """The adverts that were asked for since the crawl began."""
+    paths = (request.path for request in portal.requests)
+    return {path.removeprefix("/listing/") for path in paths if path.startswith("/listing/")}
+
+
+@pytest.mark.slow
+def test_an_unchanged_portal_is_seen_whole_by_its_result_pages(
+    command: Command, crawl: Any, connection: psycopg.Connection, portal: DemoPortal
+) -> None:
+    first = crawl()
+    command.ok("sync-pending")
+    before = connection.execute(LIVE).fetchall()
+
+    again = crawl()
+    assert [request.path.partition("?")[0] for request in portal.requests] == ["/listings"] * RESULT_PAGES
+    assert (again.is_complete, again.listings_seen, again.pages_unchanged) == (True, SIZE, SIZE)
+    assert (again.pages_done, again.pages_http) == (first.pages_done, RESULT_PAGES)
+    assert connection.execute(CARDS, [again.session_id]).fetchone() == (SIZE,)
+
+    (counts,) = command.ok("sync-pending", "--json").json["syncs"][0]["sessions"]
+    seen = {name: counts[name] for name in ("observed", "unchanged", "updated", "missing", "removed", "rejected")}
+    assert seen == {"observed": SIZE, "unchanged": SIZE, "updated": 0, "missing": 0, "removed": 0, "rejected": 0}
+    assert (counts["removal_suppressed_reason"], counts["frozen_fields"]) == (None, [])
+    assert connection.execute(LIVE).fetchall() == before
+    checks = command.ok("quality-checks", "--session-id", str(again.session_id), "--json").json["checks"]
+    assert [check["check_name"] for check in checks if check["verdict"] in ("fail", "warn")] == []
+
+
+def test_only_cards_with_news_lead_to_their_advert(crawl: Any, market: Market, portal: DemoPortal) -> None:
+    crawl()
+    portal.set_day(2)
+    second = crawl()
+    old, new = set(market.ids_on(1)), set(market.ids_on(2))
+    changed = {
+        identifier
+        for identifier in old & new
+        if market.listing_on(1, identifier).price != market.listing_on(2, identifier).price
+    }
+    assert changed
+    assert (new - old) | changed <= adverts(portal)
+    assert len(adverts(portal)) < SIZE / 2
+    assert second.listings_seen == len(new)
+    assert second.pages_unchanged == len(new) - len(adverts(portal))
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "why"),
+    [
+        ("update sources set detail_ttl_hours = 0", "their time to live is over"),
+        ("update advert_visits set observed_at = observed_at - interval '25 hours'", "they were read long ago"),
+        ("update advert_visits set reader = 'other selectors'", "other selectors read them"),
+        ("update scrape_sessions set status = 'quarantined'", "what was read was never published"),
+    ],
+)
+def test_what_makes_a_reading_void(
+    crawl: Any, connection: psycopg.Connection, portal: DemoPortal, spoiled: str, why: str
+) -> None:
+    crawl(max_pages=1)
+    connection.execute(spoiled)
+    assert crawl(max_pages=1).pages_unchanged == 0, why
+    assert len(adverts(portal)) == 20
+
+
+def test_the_portal_may_say_that_a_page_is_as_it_was(database_url: str, connection: psycopg.Connection) -> None:
+    """Its result pages show no cards, so that every advert is asked for."""
+    set_rate(connection, "local_portal")
+    pages = {
+        "/flats": results("/flat/1", "/flat/2", "/flat/3"),
+        **{f"/flat/{number}": tagged(f"A-{number}", "v1") for number in (1, 2, 3)},
+    }
+    with Site(pages) as site:
+        scrape(database_url, url=f"{site.url}/flats")
+        pages["/flat/2"] = tagged("A-2", "v2")
+        again = scrape(database_url, url=f"{site.url}/flats")
+        third = scrape(database_url, url=f"{site.url}/flats")
+    assert sorted(site.not_modified) == sorted([*["/flat/1", "/flat/3"], *["/flat/1", "/flat/2", "/flat/3"]])
+    assert (again.pages_unchanged, again.listings_seen, again.is_complete) == (2, 3, True)
+    assert (third.pages_unchanged, third.listings_seen, third.is_complete) == (3, 3, True)
+    rows = connection.execute(
+        "select source_listing_id, price_text, observed_fields = '{}' from property_scrapes_staging "
+        "where session_id = %s order by 1",
+        [again.session_id],
+    ).fetchall()
+    assert rows == [("A-1", None, True), ("A-2", "20", False), ("A-3", None, True)]
+
+
+def tagged(identifier: str, version: str) -> Any:
+    status, _, body = flat(identifier, 20 if version == "v2" else 10)
+    return status, {"ETag": f'"{version}"'}, body
+
+
+def test_a_card_that_names_no_listing_is_a_sighting_all_the_same(
+    database_url: str, connection: psycopg.Connection
+) -> None:
+    set_rate(connection, "local_portal")
+    card = {"@type": "Apartment", "url": "/flat/1", "name": "Two rooms", "offers": {"@type": "Offer", "price": 10}}
+    listed = (200, {}, json_ld({"@type": "ItemList", "itemListElement": [{"@type": "ListItem", "item": card}]}))
+    with Site({"/flats": listed, "/flat/1": flat("A-1", 10)}) as site:
+        scrape(database_url, url=f"{site.url}/flats")
+        again = scrape(database_url, url=f"{site.url}/flats")
+    assert again.listings_seen == 1
+    assert again.is_complete
