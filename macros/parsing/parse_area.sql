@@ -32,11 +32,11 @@ case
                                 then array[{{ plain_number(text) }}, lower(substring({{ text }} from '[^0-9.,''’\s].*$|$'))]
                             else {{ _number_with_unit(text) }}
                         end as parts
-                    offset 0 -- noqa: AM09
+                    {{ read_once() }}
                 ) as found
-                offset 0 -- noqa: AM09
+                offset 0
             ) as stated
-            offset 0 -- noqa: AM09
+            offset 0
         ) as measured
     )
 end

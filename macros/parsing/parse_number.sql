@@ -10,7 +10,7 @@ case
     when {{ is_bare_number(text, number_format, plain_decimals) }} then {{ text }}::numeric
     else (
         select {{ grouped_number('plain.number', number_format) }}
-        from (select btrim({{ plain_text(text) }}) as number offset 0) as plain -- noqa: AM09
+        from (select btrim({{ plain_text(text) }}) as number {{ read_once() }}) as plain
     )
 end
 {%- endmacro %}
@@ -53,7 +53,7 @@ rtrim(translate(substring({{ text }} from '[0-9][0-9.,''’\s]*'), E'\u00a0\u200
             when stated.number ~ '^[+-]?[0-9][0-9]?[0-9]?([ ''][0-9][0-9][0-9])+([.,][0-9]+)?$'
                 then translate(stated.number, ', ''', '.')::numeric
         end
-    from (select {{ text }} as number offset 0) as stated -- noqa: AM09
+    from (select {{ text }} as number {{ read_once() }}) as stated
 )
 {%- endmacro %}
 

@@ -68,12 +68,12 @@ from (
                             '^[^0-9[:alpha:]]*{{ amount }}[^0-9[:alpha:]]*$'
                         )
                 end as parts
-            from (select {{ _without_other_prices(marked) }} as text offset 0) as stated -- noqa: AM09
-            offset 0 -- noqa: AM09
+            from (select {{ _without_other_prices(marked) }} as text {{ read_once() }}) as stated
+            offset 0
         ) as matched
-        offset 0 -- noqa: AM09
+        offset 0
     ) as found
-    offset 0 -- noqa: AM09
+    offset 0
 ) as amounts
 {%- endmacro %}
 

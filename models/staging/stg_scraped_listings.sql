@@ -121,8 +121,7 @@ parsed as (
                 select
                     {{ any_has_odd_spaces(scraped_texts) }} as has_odd_spaces,
                     {{ price_has_words('scraped.price_text') }} as price_has_words
-                from (values (true)) as this_row (is_read_once)
-                offset 0 -- noqa: AM09
+                {{ read_once() }}
             ) as each_row
             offset 0 -- noqa: AM09
         ) as typed
