@@ -11,14 +11,12 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from loaders.crawl_sessions import RESUME_WINDOW, SourceSettings, source_settings
+from loaders.crawl_sessions import RESUME_WINDOW, SourceSettings, tried_settings
 from loaders.crawl_target import Target
 from loaders.database import statements
 from loaders.hosts import fetch_robots
 from loaders.http import HttpClient
 from loaders.politeness import RobotsUnavailableError
-from loaders.sessions import ensure_source
-from loaders.settings import change_settings
 from loaders.urls import origin
 
 _SQL = statements("crawl_sessions.sql")
@@ -68,10 +66,7 @@ def plan_crawl(
     `settings` are tried, not stored. Raises UsageError.
     """
     target = Target.of(url, source)
-    with connection.transaction(force_rollback=True):
-        ensure_source(connection, target.source)
-        change_settings(connection, target.source, settings or {})
-        wanted = source_settings(connection, target.source)
+    wanted = tried_settings(connection, target.source, settings or {})
     session_id = resumed or _resumable(connection, target, scope or target.first.url)
     pages = _one(connection, "open_pages", session_id=session_id)
     fresh = _one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from psycopg.rows import class_row
 from loaders.database import statements
 from loaders.errors import BusyError, UsageError
 from loaders.sessions import Session, SessionMovedOnError, ensure_source, finish_session, open_session, resume_session
+from loaders.settings import change_settings
 
 RESUME_WINDOW = timedelta(hours=24)
 
@@ -50,6 +52,17 @@ def source_settings(connection: psycopg.Connection, source: str) -> SourceSettin
     """The settings of a source, the defaults where it is not known yet."""
     with connection.cursor(row_factory=class_row(SourceSettings)) as cursor:
         return cursor.execute(_SQL["source_settings"], {"source": source}).fetchone() or SourceSettings()
+
+
+def tried_settings(connection: psycopg.Connection, source: str, settings: Mapping[str, str | None]) -> SourceSettings:
+    """What a source's settings would be with these changes; nothing is stored.
+
+    Raises UsageError for a value that the setting does not allow.
+    """
+    with connection.transaction(force_rollback=True):
+        ensure_source(connection, source)
+        change_settings(connection, source, settings)
+        return source_settings(connection, source)
 
 
 def take_session(

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from loaders.pages import Link, Reader, SelectorReader, StructuredReader
+from loaders.pages import Link, Reader, reader_of
 from loaders.source_files import choose_source
 from loaders.urls import start_url
 
@@ -25,11 +25,11 @@ class Target:
         """The target of an address; the source is found by the host where none is named. Raises UsageError."""
         address = start_url(url)
         name, source_file = choose_source(address, source)
-        if source_file is None:
-            reader: Reader = StructuredReader()
+        rules = source_file.rules if source_file else None
+        if rules is None or rules.is_generic:
             reader_name = f"structured data, release {version('property-manager')}"
         else:
-            reader = SelectorReader(source_file)
-            digest = hashlib.md5(repr(source_file).encode(), usedforsecurity=False).hexdigest()
+            digest = hashlib.md5(repr(rules).encode(), usedforsecurity=False).hexdigest()
             reader_name = f"source file, {digest}"
+        reader = reader_of(rules)
         return cls(name, Link(reader.key(address, "list"), "list"), reader, reader_name)

@@ -19,7 +19,7 @@ from loaders import barriers
 from loaders.crawl_sessions import SourceSettings
 from loaders.database import statements
 from loaders.hosts import FAILURES_IN_A_ROW, HostBook
-from loaders.pages import Link, PageKind
+from loaders.pages import Link, Page, PageKind
 from loaders.politeness import RetryPolicy
 from loaders.sessions import Session, record_progress
 from loaders.staging import Observation, StagingWriter
@@ -63,6 +63,7 @@ class Settlement:
 
     `state` is done, failed, skipped, or todo for another try after `wait` seconds; `is_transient` marks trouble that
     says more about the portal than about the page. `etag` and `last_modified` are kept for the next visit.
+    `document` is the page as it was read, or could not be read.
     """
 
     page: ClaimedPage
@@ -78,6 +79,7 @@ class Settlement:
     is_transient: bool = False
     etag: str | None = None
     last_modified: str | None = None
+    document: Page | None = None
 
     @property
     def listing_id(self) -> str | None:

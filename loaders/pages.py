@@ -15,7 +15,7 @@ from parsel import Selector, SelectorList
 
 from loaders.errors import PropertyManagerError
 from loaders.fields import LISTING_FIELDS
-from loaders.source_files import DetailRules, ListRules, Rule, SourceFile
+from loaders.source_files import DetailRules, ListRules, PageRules, Rule
 from loaders.staging import Observation
 from loaders.structured_data import SELECTOR as STRUCTURED_DATA
 from loaders.structured_data import StructuredData, StructuredListing, structured_data
@@ -136,8 +136,8 @@ class PageContent:
 class Reader(Protocol):
     """Reads the pages of one portal."""
 
-    ready_is_promised: bool
-    """Whether a page without `ready` is broken, rather than one that never had what this reader looks for."""
+    def promises_ready(self, kind: PageKind) -> bool:
+        """Whether a page without `ready` is broken, rather than one that never had what this reader looks for."""
 
     def ready(self, kind: PageKind) -> str:
         """The CSS selector that shows that a page of this kind is complete."""
@@ -155,6 +155,11 @@ class Reader(Protocol):
         """What the page says. Raises PageReadError."""
 
 
+def reader_of(rules: PageRules | None) -> Reader:
+    """The reader of a source; without rules, of any portal that publishes structured data."""
+    return StructuredReader() if rules is None else SelectorReader(rules)
+
+
 def is_challenge(page: Page) -> bool:
     """Whether a page asks for proof of a human instead of showing what was asked for."""
     if page.selector.css(_CHALLENGES):
@@ -164,26 +169,34 @@ def is_challenge(page: Page) -> bool:
 
 
 class SelectorReader:
-    """Reads pages by the selectors of a source file, and beside them structured data where it allows that."""
+    """Reads pages by the selectors of a source file, and beside them structured data where it allows that.
 
-    ready_is_promised = True
+    Kinds of pages without selectors are read by their structured data alone.
+    """
 
-    def __init__(self, source: SourceFile) -> None:
-        self._source = source
-        parameter = source.list_page.page_parameter
+    def __init__(self, rules: PageRules) -> None:
+        self._rules = rules
+        parameter = rules.list_page.page_parameter if rules.list_page else None
         self._first_page = (parameter, "1") if parameter else None
+        self._structured = StructuredReader()
+
+    def promises_ready(self, kind: PageKind) -> bool:
+        """Where the source file says what is there once a page is complete."""
+        return self._rules_of(kind) is not None
 
     def ready(self, kind: PageKind) -> str:
         """The source file's `ready` for this kind of page."""
-        return self._rules(kind).ready
+        rules = self._rules_of(kind)
+        return rules.ready if rules else self._structured.ready(kind)
 
     def is_ready(self, kind: PageKind, page: Page) -> bool:
         """Whether `ready` matches."""
-        return bool(page.selector.css(self.ready(kind)))
+        rules = self._rules_of(kind)
+        return bool(page.selector.css(rules.ready)) if rules else self._structured.is_ready(kind, page)
 
     def is_challenge(self, page: Page) -> bool:
         """The usual challenges, and the source file's own `blocked` selectors."""
-        return is_challenge(page) or any(page.selector.css(css) for css in self._source.blocked)
+        return is_challenge(page) or any(page.selector.css(css) for css in self._rules.blocked)
 
     def key(self, url: str, kind: PageKind) -> str:
         """The normalised address; on result pages without the parameter that says page one."""
@@ -191,13 +204,16 @@ class SelectorReader:
 
     def read(self, kind: PageKind, page: Page, known_id: str | None = None) -> PageContent:
         """Cards, links and count of a result page; the listing of an advert page."""
-        return self._read_list(page) if kind == "list" else self._read_detail(page, known_id)
+        if kind == "list" and self._rules.list_page:
+            return self._read_list(page, self._rules.list_page)
+        if kind == "detail" and self._rules.detail_page:
+            return self._read_detail(page, self._rules.detail_page, known_id)
+        return self._structured.read(kind, page, known_id)
 
-    def _rules(self, kind: PageKind) -> ListRules | DetailRules:
-        return self._source.list_page if kind == "list" else self._source.detail_page
+    def _rules_of(self, kind: PageKind) -> ListRules | DetailRules | None:
+        return self._rules.list_page if kind == "list" else self._rules.detail_page
 
-    def _read_list(self, page: Page) -> PageContent:
-        rules = self._source.list_page
+    def _read_list(self, page: Page, rules: ListRules) -> PageContent:
         count = _count(page, rules.count) if rules.count else None
         cards = page.selector.css(rules.cards.css)
         is_empty = not cards and (count == 0 or bool(rules.empty and page.selector.css(rules.empty)))
@@ -215,23 +231,20 @@ class SelectorReader:
                 if self._is_own(page, key):
                     links.append(Link(key, "detail", identifier))
             observations.append(Observation(identifier, "card", fields, _ordered(observed)))
-        return PageContent(observations, [*self._paging(page, rules.next), *links], count, is_empty)
+        return PageContent(observations, [*self._paging(page, rules), *links], count, is_empty)
 
-    def _paging(self, page: Page, css: str) -> Iterator[Link]:
-        for reference in page.selector.css(css).xpath("@href").getall():
+    def _paging(self, page: Page, rules: ListRules) -> Iterator[Link]:
+        for reference in page.selector.css(rules.next).xpath("@href").getall():
             target = absolute(page.url, reference)
             if target is not None and self._is_own(page, target):
-                yield Link(self.key(target, "list"), "list", page_number=self._page_number(target))
+                number = dict(parse_qsl(urlsplit(target).query)).get(rules.page_parameter or "", "")
+                page_number = int(number) if number.isdecimal() else None
+                yield Link(self.key(target, "list"), "list", page_number=page_number)
 
     def _is_own(self, page: Page, target: str) -> bool:
-        return is_same_site(target, page.url) or belongs_to(target, self._source.hosts)
+        return is_same_site(target, page.url) or belongs_to(target, self._rules.hosts)
 
-    def _page_number(self, url: str) -> int | None:
-        value = dict(parse_qsl(urlsplit(url).query)).get(self._source.list_page.page_parameter or "", "")
-        return int(value) if value.isdecimal() else None
-
-    def _read_detail(self, page: Page, known_id: str | None) -> PageContent:
-        rules = self._source.detail_page
+    def _read_detail(self, page: Page, rules: DetailRules, known_id: str | None) -> PageContent:
         stated = page.structured.listing() if rules.structured_data else None
         fields, observed = _read_fields(page, page.selector, rules.fields, "detail.fields")
         own_id = fields.pop("source_listing_id", None) or (stated.listing_id if stated else None)
@@ -250,7 +263,9 @@ class SelectorReader:
 class StructuredReader:
     """Reads any portal that publishes schema.org data; needs no source file."""
 
-    ready_is_promised = False
+    def promises_ready(self, kind: PageKind) -> bool:  # noqa: ARG002
+        """Never: the portal may not publish such data at all."""
+        return False
 
     def ready(self, kind: PageKind) -> str:  # noqa: ARG002
         """Anything that may carry structured data."""
@@ -353,13 +368,14 @@ def _read_fields(
             found = scope.css(rule.css)
             if len(found) < rule.matches:
                 raise TooFewMatchesError(page.url, f"{origin}.{name}", rule, len(found))
-            if found and (text := _field_text(page, name, rule, found)) is not None:
+            if found and (text := field_text(page, name, rule, found)) is not None:
                 fields[name] = text
                 break
     return fields, observed
 
 
-def _field_text(page: Page, name: str, rule: Rule, found: SelectorList) -> str | None:
+def field_text(page: Page, name: str, rule: Rule, found: SelectorList) -> str | None:
+    """The text of what a selector found, as it is stored; None where it holds none."""
     if name not in _LIST_FIELDS:
         text = _matched(rule, text_of(found[0]))
         return absolute(page.url, text) if name == "url" and text else text

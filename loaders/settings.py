@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psycopg
 from psycopg import sql
@@ -46,7 +46,7 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, str | None]:
     return settings
 
 
-def change_settings(connection: psycopg.Connection, source: str, settings: dict[str, str | None]) -> None:
+def change_settings(connection: psycopg.Connection, source: str, settings: Mapping[str, str | None]) -> None:
     """Store settings of an existing source. Raises UsageError for a value that the setting does not allow."""
     for name, value in settings.items():
         if name == "time_zone" and not _is_time_zone(connection, value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loaders.browser import NotReadyError, Renderer, RenderError
 from loaders.frontier import ClaimedPage, Settlement
@@ -78,12 +78,13 @@ class Visitor:
         except NotReadyError as error:
             if await asyncio.to_thread(self.reader.is_challenge, Page(response.url, error.html)):
                 return _blocked(page, response, _CHALLENGE)
-            return self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
+            unready = Page(response.url, error.html)
+            return replace(self._unrendered(page, response, error), document=unready)
         except RenderError as error:
-            return self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
+            return self._unrendered(page, response, error)
         except PageReadError as error:
             message = f"{error.message} ({error.hint})" if error.hint else error.message
-            return _failed(page, message, response.status)
+            return replace(_failed(page, message, response.status), document=document)
         return Settlement(
             page,
             "done",
@@ -94,14 +95,18 @@ class Visitor:
             links=content.links,
             listing_count=content.listing_count,
             **_validators_of(page, response, via),
+            document=document,
         )
+
+    def _unrendered(self, page: ClaimedPage, response: Response, error: RenderError) -> Settlement:
+        return self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
 
     async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
         try:
             return Page(response.url, await self.renderer.render(response, self.reader.ready(page.kind)))
         except NotReadyError as error:
             rendered = Page(response.url, error.html)
-            if self.reader.ready_is_promised or await asyncio.to_thread(self.reader.is_challenge, rendered):
+            if self.reader.promises_ready(page.kind) or await asyncio.to_thread(self.reader.is_challenge, rendered):
                 raise
             return rendered
 

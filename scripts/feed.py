@@ -16,7 +16,17 @@ from loaders.errors import UsageError
 
 _SQL = statements("feed.sql", Path(__file__).parent / "sql")
 
-CHANGE_TYPES = ("created", "relisted", "updated", "held", "reactivated", "missing", "removed")
+CHANGE_TYPES = (
+    "created",
+    "relisted",
+    "updated",
+    "held",
+    "reactivated",
+    "missing",
+    "removed",
+    "restored",
+    "retracted",
+)
 BATCH = 5_000
 WAIT_SECONDS = 5.0
 """How long a follower waits for a notification before it looks by itself: a notification may get lost."""

@@ -119,7 +119,12 @@ def main() -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--source", required=True, help="Name of the feed, such as my_feed.")
 @click.option("--scope", default="default", show_default=True, help="The set of listings that the files enumerate.")
-@click.option("--mapping", "mapping_file", type=click.Path(path_type=Path), help="YAML file: fields, constants, …")
+@click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(path_type=Path),
+    help="YAML file: fields, constants, …; default mappings/SOURCE.yml.",
+)
 @click.option("--map", "mapped", multiple=True, metavar="FIELD=COLUMN …", help="Map columns on the command line.")
 @click.option("--observed-at", help="When the files were observed (ISO 8601); default now.")
 @click.option("--observed-at-column", help="Column that holds each row's time of observation.")
@@ -151,6 +156,7 @@ def import_(
 
     Example: property-manager import flats.csv --source my_feed --complete --map source_listing_id=id price=PRICE
     """
+    from loaders.configuration import configured_settings
     from loaders.database import connect
     from loaders.importer import ImportOptions, import_files, require_files
     from loaders.sessions import ensure_source
@@ -163,13 +169,13 @@ def import_(
     options = ImportOptions(
         source=_checked_source(source),
         scope=scope,
-        mapping=_mapping(mapping_file, mapped),
+        mapping=_mapping(source, mapping_file, mapped),
         observed_at=_time(observed_at),
         observed_at_column=observed_at_column,
         split_by=split_by,
         is_complete=is_complete,
     )
-    settings = parse_settings(assignments)
+    settings = {**configured_settings(options.source), **parse_settings(assignments)}
     require_files(files)
     url = ready_database()
     if not is_complete:
@@ -187,7 +193,7 @@ def import_(
 
 
 @main.command(cls=SpreadCommand)
-@click.option("--url", help="First result page of the portal.")
+@click.option("--url", help="First result page of the portal; default the start that the file of --source names.")
 @click.option("--resume", metavar="SESSION", help="Instead of --url: go on with a crawl that was broken off.")
 @click.option("--source", help="Name of the portal; default from the source file or the host.")
 @click.option("--scope", help="The set of listings that the URL enumerates; default the normalised URL.")
@@ -228,6 +234,8 @@ def scrape(
     from scripts.scrape import plan_scrape, resume_scrape, scrape_portal
     from scripts.views import print_plan, print_scrape
 
+    if url is None and resume is None and source is not None:
+        url, scope, max_pages = _configured_start(source, scope, max_pages)
     _require_one_target(url, resume, (source, scope, session_name, max_pages))
     if source is not None:
         _checked_source(source)
@@ -262,6 +270,31 @@ def scrape(
         synced = _sync_landed(database, source=result.source, wait=wait, allows_mass_removal=allows_mass_removal)
     print_scrape(result, synced.reports, synced.error, as_json=as_json)
     _exit_for(synced)
+
+
+@main.command()
+@click.option("--source", "names", multiple=True, help="Only this source; repeatable. Default all that name a start.")
+@click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Crawls at once.")
+@click.option("--deadline", metavar="DURATION", help="Stop crawls after so long, such as 45m or 1h30m.")
+@json_option
+@operation
+def run(names: tuple[str, ...], jobs: int, deadline: str | None, as_json: bool) -> None:
+    """Crawl and sync every source whose file names a start, for a nightly schedule.
+
+    What goes wrong with one source stops no other; the exit code is the worst of all. While another run is under way
+    the exit code is 75. A crawl that the deadline stopped goes on with the next run.
+
+    Example: property-manager run --jobs 4 --deadline 6h
+    """
+    from scripts.database import ready_database
+    from scripts.run_sources import parse_duration, run_sources, worst_exit_code
+    from scripts.run_views import print_runs, tell_run
+
+    seconds = parse_duration(deadline) if deadline is not None else None
+    runs = run_sources(ready_database(), names=names, jobs=jobs, deadline=seconds, on_run=tell_run)
+    print_runs(runs, as_json=as_json)
+    if code := worst_exit_code(runs):
+        sys.exit(code)
 
 
 @main.command()
@@ -562,10 +595,87 @@ def quality_checks(session_id: str, as_json: bool) -> None:
 
 @main.group()
 def source() -> None:
-    """Retire and restore scopes of a source, and map its listings to new ids.
+    """Describe a portal in a small file and try it out; retire scopes, and map listings to new ids.
 
-    Example: property-manager source retire-scope my_feed north --dry-run
+    Example: property-manager source test my_portal
     """
+
+
+@source.command(name="new")
+@click.argument("name")
+@click.option("--url", required=True, help="First result page of the portal.")
+@json_option
+@operation
+def new_source(name: str, url: str, as_json: bool) -> None:
+    """Write a source file for a portal from the template, into the folder sources of PROPERTY_CONFIG_DIR.
+
+    Example: property-manager source new my_portal --url "https://portal.example/flats"
+    """
+    from scripts.source_views import print_new_source
+    from scripts.sources import new_source as write
+
+    print_new_source(name, write(name, url), as_json=as_json)
+
+
+@source.command(name="check")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@json_option
+@operation
+def check_source(names: tuple[str, ...], as_json: bool) -> None:
+    """Check source files, by default all: keys, selectors, settings, and whether saved pages are read as they were.
+
+    Exit code 1 when one is not in order. Nothing is fetched.
+
+    Example: property-manager source check my_portal
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.source_views import print_checked_sources
+    from scripts.sources import check_sources
+
+    with connect(ready_database()) as connection:
+        checks = check_sources(connection, names)
+    print_checked_sources(checks, as_json=as_json)
+    if not all(check.ok for check in checks):
+        sys.exit(1)
+
+
+@source.command(name="test")
+@click.argument("name")
+@click.option("--url", help="A page of the portal; default the first start, and the first advert it leads to.")
+@click.option(
+    "--kind",
+    type=click.Choice(["list", "detail"]),
+    default="list",
+    show_default=True,
+    help="What the page of --url is.",
+)
+@click.option("--no-save", is_flag=True, help="Do not save the pages for `source check`.")
+@json_option
+@operation
+def test_source(name: str, url: str | None, kind: str, no_save: bool, as_json: bool) -> None:
+    """Read a live page and show, field by field, what each selector gave and what is missing; nothing is landed.
+
+    Pages that were read are saved in the folder pages of PROPERTY_CONFIG_DIR. Exit code 1 when one was not.
+
+    Example: property-manager source test my_portal
+    """
+    from loaders.database import connect
+    from scripts.console import print_json
+    from scripts.database import ready_database
+    from scripts.source_views import print_tried_page
+    from scripts.sources import try_source
+
+    tried = []
+    with connect(ready_database(), application_name="property-manager source test") as connection:
+        for page in try_source(connection, name, url=url, kind=kind, is_saved=not no_save):
+            tried.append(page)
+            if not as_json:
+                print_tried_page(page)
+    if as_json:
+        print_json({"source": name, "pages": [page.as_json() for page in tried]})
+    if not all(page.ok for page in tried):
+        sys.exit(1)
 
 
 @source.command(name="retire-scope")
@@ -712,6 +822,34 @@ def replay_quarantine(source: str | None, session_id: str | None, wait: bool, as
     reports = _sync(url, source=source, wait=wait)
     print_replay(replay, reports, as_json=as_json)
     _exit_for_gate(reports)
+
+
+@main.command()
+@click.option("--session-id", required=True, help="The session, or the first digits of its id.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Count what would be undone; nothing is written.")
+@wait_option
+@json_option
+@operation
+def rollback(session_id: str, is_dry_run: bool, wait: bool, as_json: bool) -> None:
+    """Undo what one session published: the live table is as it was, the feed and the audit tell of it.
+
+    Refused while a later session changed one of its listings; undo that one first.
+
+    Example: property-manager rollback --session-id 3f2a9c01 --dry-run
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.rollback import rollback_session
+    from scripts.sync import resolve_session, run_lock
+    from scripts.views import print_rollback
+
+    with (
+        connect(ready_database(), application_name="property-manager rollback") as connection,
+        run_lock(connection, wait=wait),
+    ):
+        resolved, _, _ = resolve_session(connection, session_id)
+        undone = rollback_session(connection, resolved, is_dry_run=is_dry_run)
+    print_rollback(undone, as_json=as_json)
 
 
 @main.group()
@@ -1055,7 +1193,7 @@ def _exit_for_gate(reports: Sequence[Any]) -> None:
 def _require_one_target(url: str | None, resume: str | None, names: Sequence[Any]) -> None:
     if (url is None) == (resume is None):
         raise UsageError(
-            "give either --url or --resume",
+            "give either --url or --resume, or --source with a source file that names a start",
             "--url crawls a portal, --resume goes on with a session that was broken off.",
         )
     if resume is not None and any(name is not None for name in names):
@@ -1063,6 +1201,20 @@ def _require_one_target(url: str | None, resume: str | None, names: Sequence[Any
             "--resume cannot be combined with --source, --scope, --session-name or --max-pages",
             "The session has them already; leave them out.",
         )
+
+
+def _configured_start(source: str, scope: str | None, max_pages: int | None) -> tuple[str, str | None, int | None]:
+    """The one start of a source file; what the command line says wins over what the file says of it."""
+    from loaders.source_files import require_source_file
+
+    found = require_source_file(source)
+    if len(found.starts) != 1:
+        raise UsageError(
+            f"{found.path} names {len(found.starts) or 'no'} starts, so --url is needed",
+            f"`property-manager run --source {source}` crawls every start that the file names.",
+        )
+    start = found.starts[0]
+    return start.url, scope or start.scope, max_pages or start.max_pages
 
 
 def _checked_source(source: str) -> str:
@@ -1074,14 +1226,18 @@ def _checked_source(source: str) -> str:
     return source
 
 
-def _mapping(file: Path | None, options: Sequence[str]) -> Any:
+def _mapping(source: str, file: Path | None, options: Sequence[str]) -> Any:
+    from loaders.configuration import configured_mapping
     from loaders.mapping import load_mapping, mapping_from_options
 
     if file is not None and options:
         raise UsageError("--mapping and --map cannot be combined", "Put the pairs of --map into the mapping file.")
     if file is not None:
         return load_mapping(file)
-    return mapping_from_options(options) if options else None
+    if options:
+        return mapping_from_options(options)
+    configured = configured_mapping(source)
+    return load_mapping(configured) if configured is not None else None
 
 
 def _time(text: str | None) -> datetime | None:

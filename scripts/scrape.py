@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from loaders.configuration import configured_settings
 from loaders.crawl_sessions import running_crawls
 from loaders.database import connect
 from loaders.errors import PropertyManagerError
@@ -42,10 +43,7 @@ def scrape_portal(
     from loaders.crawl import resolve_source, scrape
 
     source_name = source or resolve_source(url)
-    settings = parse_settings(assignments)
-    with connect(database_url) as connection:
-        ensure_source(connection, source_name)
-        change_settings(connection, source_name, settings)
+    store_settings(database_url, source_name, assignments)
     with crawl_progress() as on_progress:
         return scrape(
             database_url,
@@ -58,6 +56,14 @@ def scrape_portal(
             on_progress=on_progress,
             workers=workers,
         )
+
+
+def store_settings(database_url: str, source: str, assignments: Sequence[str] = ()) -> None:
+    """Create a source where it is unknown, and store what files and then `assignments` say of its settings."""
+    settings = {**configured_settings(source), **parse_settings(assignments)}
+    with connect(database_url) as connection:
+        ensure_source(connection, source)
+        change_settings(connection, source, settings)
 
 
 def resume_scrape(database_url: str, session: str, *, assignments: Sequence[str] = (), workers: int = 1) -> CrawlResult:
@@ -83,6 +89,7 @@ def plan_scrape(
     assignments: Sequence[str],
 ) -> CrawlPlan:
     """What `scrape_portal`, or with `resume` what `resume_scrape`, would do."""
+    from loaders.crawl import resolve_source
     from loaders.crawl_plan import plan_crawl
     from loaders.crawl_sessions import crawl_target
 
@@ -90,6 +97,7 @@ def plan_scrape(
     with connect(database_url) as connection:
         if resume is None:
             assert url is not None
+            settings = {**configured_settings(source or resolve_source(url)), **settings}
             return plan_crawl(connection, url=url, source=source, scope=scope, max_pages=max_pages, settings=settings)
         found = crawl_target(connection, resolve_session(connection, resume)[0])
         return plan_crawl(

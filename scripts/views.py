@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scripts.rekey import RekeyResult
     from scripts.replay import Replay
     from scripts.retire_scope import Retirement
+    from scripts.rollback import Rollback
     from scripts.rules import Rehearsal, RuleCheck
     from scripts.scrape import WorkDone
     from scripts.sync import SessionCounts, SyncReport
@@ -449,6 +450,29 @@ def print_replay(replay: Replay, reports: Sequence[SyncReport], *, as_json: bool
         waiting = _counted(replay.quarantined_sessions, "quarantined session")
         output.print(Text(f"{waiting} can be judged again by --session-id; see status.", "yellow"))
     _print_reports(reports)
+
+
+def print_rollback(undone: Rollback, *, as_json: bool) -> None:
+    """What was undone, or would be."""
+    if as_json:
+        print_json(undone.as_json())
+        return
+    if undone.was_undone:
+        output.print(f"Session {undone.session_id} was rolled back before; nothing was done.")
+        return
+    output.print(
+        facts(
+            f"{'Would roll back' if undone.is_dry_run else 'Rolled back'} session {undone.session_id}",
+            [
+                ("source and scope", f"{undone.source} {undone.scope}"),
+                ("back as they were", _counted(undone.restored, "listing")),
+                ("no longer published", _counted(undone.retracted, "listing")),
+                ("scopes, flags or held price alone", _counted(undone.adjusted, "listing")),
+                ("rows added to the feed", undone.feed_rows),
+                ("sightings forgotten", undone.sightings),
+            ],
+        )
+    )
 
 
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:

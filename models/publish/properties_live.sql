@@ -8,7 +8,7 @@
         {'columns': ['relisted_from']},
         {'columns': ['search_vector'], 'type': 'gin'},
     ],
-    pre_hook=["{{ guard_run() }}", "{{ guard_candidates() }}"],
+    pre_hook=["{{ guard_run() }}", "{{ guard_candidates() }}", "{{ keep_replaced() }}"],
     post_hook="{{ publish() }}",
 ) }}
 -- depends_on: {{ ref('property_changes') }}
@@ -153,7 +153,7 @@ select
     original_price,
     previous_price,
     lowest_price,
-    round(1 - price / nullif(original_price, 0), 6)::double precision as cumulative_price_cut,
+    {{ price_cut('price', 'original_price') }} as cumulative_price_cut,
     price_changed_at,
     held_price,
     held_at,
@@ -167,8 +167,6 @@ select
     removed_at,
     observed_at,
     last_session_id,
-    setweight(to_tsvector('simple', coalesce(title, '')), 'A')
-    || setweight(to_tsvector('simple', concat_ws(' ', street_address, city, region, postal_code, property_type)), 'B')
-    || setweight(to_tsvector('simple', left(coalesce(description, ''), 50000)), 'C') as search_vector,
+    {{ search_vector() }} as search_vector,
     true as is_published
 from unioned

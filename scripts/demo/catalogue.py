@@ -74,8 +74,12 @@ def mixed_layout(source_listing_id: str) -> Layout:
 class MarketCatalogue:
     """The generated market as a portal prints it."""
 
-    def __init__(self, market: Market, number_style: NumberStyle = NumberStyle.COMMA) -> None:
+    def __init__(
+        self, market: Market, number_style: NumberStyle = NumberStyle.COMMA, layout: Layout | None = None
+    ) -> None:
+        """`layout` is that of every advert; None mixes them."""
         self.market = market
+        self.layout = layout
         self.number_style = number_style
         self._ids: dict[int, list[str]] = {}
 
@@ -97,7 +101,7 @@ class MarketCatalogue:
         texts = human_texts(values, self.number_style)
         return ShownAdvert(
             source_listing_id,
-            mixed_layout(source_listing_id),
+            self.layout or mixed_layout(source_listing_id),
             texts,
             values,
             tuple(Fact(name, label(name), text) for name, text in texts.items() if name not in _OWN_MARKUP),

@@ -17,7 +17,7 @@ from zlib import crc32
 import click
 
 from loaders.errors import PropertyManagerError
-from scripts.demo.catalogue import Catalogue, MarketCatalogue
+from scripts.demo.catalogue import Catalogue, Layout, MarketCatalogue
 from scripts.demo.formats import NumberStyle
 from scripts.demo.loopback_server import LoopbackServer
 from scripts.demo.market import Market
@@ -188,6 +188,9 @@ def _json(status: HTTPStatus, document: object) -> Response:
 @click.option("--break-after", type=click.FloatRange(0, 1), help="Stop answering after this share of result pages.")
 @click.option("--crawl-delay", type=click.FloatRange(min=0), help="Seconds, for robots.txt.")
 @click.option("--number-style", type=click.Choice([style.value for style in NumberStyle]), default="comma")
+@click.option(
+    "--layout", type=click.Choice([layout.value for layout in Layout]), help="That of every advert; default mixed."
+)
 @click.option("--snapshots", type=click.Path(path_type=Path), help="Serve this folder of CSV files instead.")
 @click.option("--mapping", type=click.Path(path_type=Path), help="YAML mapping of the snapshots' columns.")
 @click.option("--pattern", default="*", help="Which files of the folder are snapshots.")
@@ -201,6 +204,7 @@ def main(
     break_after: float | None,
     crawl_delay: float | None,
     number_style: str,
+    layout: str | None,
     snapshots: Path | None,
     mapping: Path | None,
     pattern: str,
@@ -216,7 +220,9 @@ def main(
         catalogue = (
             Snapshots(snapshots, mapping, pattern=pattern, limit=limit)
             if snapshots and mapping
-            else Market(seed, size, days)
+            else MarketCatalogue(
+                Market(seed, size, days), NumberStyle(number_style), Layout(layout) if layout else None
+            )
         )
         with DemoPortal(
             catalogue, port=port, number_style=NumberStyle(number_style), crawl_delay=crawl_delay

@@ -1,12 +1,13 @@
 -- name: changes
 -- Published rows of the change feed after a sequence number, in order; each filter that is NULL lets all pass.
 select
-    changes.sequence, changes.observed_at, changes.source, live.source_listing_id, changes.property_id,
+    changes.sequence, changes.observed_at, changes.source,
+    coalesce(live.source_listing_id, changes.old_value ->> 'source_listing_id') as source_listing_id, changes.property_id,
     changes.change_type, changes.field_name, changes.old_value, changes.new_value, changes.relative_change,
     changes.is_significant, changes.confidence, changes.major_change_type, changes.status, changes.reason,
     changes.session_id
 from property_changes as changes
-inner join properties_live as live on changes.property_id = live.property_id
+left join properties_live as live on changes.property_id = live.property_id
 where
     changes.is_published
     and changes.sequence > %(since)s

@@ -7,58 +7,44 @@ JSON is missing it is written and the test fails, so that somebody looks at it.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 from parsel import Selector
 
-from loaders.pages import (
-    Page,
-    PageReadError,
-    Reader,
-    SelectorReader,
-    StructuredReader,
-    TooFewMatchesError,
-    text_of,
-)
+from loaders.golden_pages import GoldenPage, golden_pages
+from loaders.pages import Page, PageReadError, Reader, StructuredReader, TooFewMatchesError, reader_of, text_of
 from loaders.source_files import BUILT_IN, load_source_file
 
 PAGES = Path(__file__).parents[1] / "pages"
-GOLDEN_PAGES = sorted(PAGES.glob("*/*.html"))
+GOLDEN_PAGES = [page for folder in sorted(PAGES.iterdir()) for page in golden_pages(folder)]
 RESULTS = "https://portal.example/listings"
 ADVERT = "https://portal.example/listing/HF-1"
 
 
-def reader_of(source: str) -> Reader:
-    if source == "structured":
-        return StructuredReader()
-    return SelectorReader(load_source_file(BUILT_IN / f"{source}.yml"))
+def source_reader(source: str) -> Reader:
+    return reader_of(None if source == "structured" else load_source_file(BUILT_IN / f"{source}.yml").rules)
 
 
 @pytest.fixture
 def demo() -> Reader:
-    return reader_of("demo_portal")
+    return source_reader("demo_portal")
 
 
-@pytest.mark.parametrize("page", GOLDEN_PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_golden_page(page: Path) -> None:
-    kind = page.stem.partition("_")[0]
-    document = Page(f"https://portal.example/{page.stem}", page.read_text(encoding="utf-8"))
-    reader = reader_of(page.parent.name)
-    assert reader.is_ready(kind, document)
-    read: Any = json.loads(json.dumps(asdict(reader.read(kind, document))))
-    expected = page.with_suffix(".json")
-    if not expected.exists():
-        expected.write_text(json.dumps(read, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        pytest.fail(f"{expected.name} was missing and is written now: check it, then run the test again")
-    assert read == json.loads(expected.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", GOLDEN_PAGES, ids=lambda page: f"{page.path.parent.name}/{page.case}")
+def test_golden_page(page: GoldenPage) -> None:
+    reader = source_reader(page.path.parent.name)
+    if not page.expected_path.exists():
+        read = json.dumps(page.read(reader), indent=1, ensure_ascii=False)
+        page.expected_path.write_text(read + "\n", encoding="utf-8")
+        pytest.fail(f"{page.expected_path.name} was missing and is written now: check it, then run the test again")
+    assert reader.is_ready(page.kind, page.document())
+    assert page.differences(reader) == []
 
 
 def test_every_source_has_golden_pages_of_both_kinds() -> None:
     for source in ("structured", *(path.stem for path in BUILT_IN.glob("*.yml"))):
-        kinds = {page.stem.partition("_")[0] for page in GOLDEN_PAGES if page.parent.name == source}
+        kinds = {page.kind for page in GOLDEN_PAGES if page.path.parent.name == source}
         assert kinds == {"list", "detail"}, source
 
 

@@ -18,15 +18,20 @@ live as (
 
 ),
 
--- Rows that carry the whole listing; the last one of a listing is where its replay begins.
+-- Rows that carry the whole listing; the last one of a listing is where its replay begins. Its spells are counted from
+-- the last row that says which spell it is.
 anchored as (
 
     select
         *,
-        max(sequence) filter (where change_type in ('created', 'relisted', 'reactivated')) over (
-            partition by property_id
-        ) as start_sequence
+        max(sequence) filter (
+            where change_type in ('created', 'relisted', 'reactivated', 'restored', 'retracted')
+        ) over per_listing as start_sequence,
+        max(sequence) filter (
+            where change_type in ('created', 'relisted', 'restored', 'retracted')
+        ) over per_listing as spell_sequence
     from feed
+    window per_listing as (partition by property_id)
 
 ),
 
@@ -35,9 +40,11 @@ states as (
 
     select
         property_id,
-        max(observed_at) filter (where sequence = start_sequence) as spell_started_at,
+        max(observed_at) filter (where sequence = start_sequence) as started_at,
         max(observed_at) filter (where sequence > start_sequence and change_type = 'removed') as removed_at,
-        count(*) filter (where change_type in ('created', 'relisted', 'reactivated')) as spell_number,
+        coalesce(max((new_value ->> 'spell_number')::integer) filter (where sequence = spell_sequence), 1)
+        + count(*) filter (where sequence > spell_sequence and change_type = 'reactivated') as spell_number,
+        max(change_type) filter (where sequence = start_sequence) as start_type,
         (array_agg(new_value) filter (where sequence = start_sequence))[1] as start_value,
         jsonb_object_agg(field_name, new_value order by sequence) filter (
             where sequence > start_sequence and field_name not like 'attributes.%'
@@ -59,13 +66,17 @@ replayed as (
             || coalesce(fields, '{}')
             || jsonb_build_object(
                 'attributes', coalesce(start_value -> 'attributes', '{}') || coalesce(attributes, '{}'),
-                'listing_status', case when removed_at is null then 'active' else 'removed' end,
+                'listing_status', case
+                    when removed_at is null then coalesce(start_value ->> 'listing_status', 'active')
+                    else 'removed'
+                end,
                 'spell_number', spell_number,
-                'spell_started_at', spell_started_at,
-                'removed_at', removed_at
+                'spell_started_at', coalesce((start_value ->> 'spell_started_at')::timestamptz, started_at),
+                'removed_at', coalesce(removed_at, (start_value ->> 'removed_at')::timestamptz)
             )
         ) as listing
     from states
+    where start_type <> 'retracted'
 
 ),
 
