@@ -131,9 +131,16 @@ parsed as (
 select
     *,
     coalesce(stated_currency, assumed_currency) as currency,
-    -- A price in words says by its silence that it is not, say, monthly; a card may leave that to the advert page.
+    -- A price in words says by its silence that it is not, say, monthly, and any price that it is no longer on request;
+    -- a card may leave both to the advert page.
     case
-        when price_text is null or price_text ~ '^[0-9.]*$' then landed_fields
+        when price_text is null then landed_fields
+        when price_text ~ '^[0-9.]*$'
+            then landed_fields || case
+                when price is not null and observation_kind is distinct from 'card'
+                    and 'price_qualifier' <> all(landed_fields)
+                    then array['price_qualifier']
+            end
         else
             landed_fields || array(
                 select said.field_name
