@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import psycopg
 
 from loaders.database import statements
-from loaders.http import FetchError, HttpClient
+from loaders.errors import FetchError, PropertyManagerError, RefusedAddressError
+from loaders.http import HttpClient
 from loaders.politeness import (
     ROBOTS_BYTES,
     ROBOTS_UNREADABLE,
@@ -126,7 +127,7 @@ class Hosts:
         self._retry = retry
         self._token = agent_token(client.agent)
         self._robots: dict[str, Robots] = {}
-        self._refusals: dict[str, RobotsUnavailableError] = {}
+        self._refusals: dict[str, PropertyManagerError] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def admit_claimed(self, url: str, *, is_robots_known: bool) -> None:
@@ -173,7 +174,7 @@ class Hosts:
     async def _fetched_robots(self, site: str, has_turn: bool) -> Robots:
         try:
             robots = await self._robots_or_refusal(site, has_turn)
-        except RobotsUnavailableError as error:
+        except (RobotsUnavailableError, RefusedAddressError) as error:
             self._refusals[site] = error
             await self._in_database(self._book.release_robots, site)
             raise
@@ -198,10 +199,15 @@ class Hosts:
 
 
 async def fetch_robots(client: HttpClient, site: str) -> Robots:
-    """The rules of an origin. Raises RobotsUnavailableError: fetch nothing."""
+    """The rules of an origin.
+
+    Raises RobotsUnavailableError where nothing may be fetched, RefusedAddressError where the guard refuses it.
+    """
     address = f"{site}/robots.txt"
     try:
         response = await client.get(address, max_body_bytes=ROBOTS_BYTES, truncate=True)
+    except RefusedAddressError:
+        raise
     except FetchError as error:
         raise RobotsUnavailableError(
             f"{address} {ROBOTS_UNREADABLE} ({error.message}), which means: fetch nothing",
