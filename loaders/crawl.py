@@ -35,8 +35,10 @@ from loaders.frontier import ClaimedPage, Frontier, Progress, Settlement, Unread
 from loaders.hosts import HostBook, Hosts
 from loaders.http import PAGE_SECONDS, HttpClient
 from loaders.network_guard import NOT_OPENED, NetworkGuard
+from loaders.page_bodies import delete_expired
 from loaders.pages import NOTHING_STATED
-from loaders.politeness import ROBOTS_UNREADABLE, RetryPolicy
+from loaders.politeness import RetryPolicy
+from loaders.robots import ROBOTS_UNREADABLE
 from loaders.sessions import Session, SessionMovedOnError, fail_session, finish_session
 from loaders.source_files import choose_source
 from loaders.urls import start_url
@@ -326,6 +328,7 @@ class _Crawl:
                 finish_session(
                     self._connection, self.session.session_id, is_complete=reason is None, incomplete_reason=reason
                 )
+            delete_expired(self._connection, self.session.source)
 
     def _advice(self) -> str:
         trouble = _first_trouble(self._frontier.unread())

@@ -14,7 +14,8 @@ from loaders.hosts import Hosts
 from loaders.http import HttpClient, Response
 from loaders.page_limits import PageReadError, check_amount
 from loaders.pages import Page, Reader
-from loaders.politeness import RetryPolicy, RobotsDisallowedError, is_retryable, retry_after_seconds
+from loaders.politeness import RetryPolicy, is_retryable, retry_after_seconds
+from loaders.robots import RobotsDisallowedError
 from loaders.staging import Observation
 
 RENDER_TRIES = 2

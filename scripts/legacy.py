@@ -17,6 +17,13 @@ from loaders.staging import refresh_statistics
 
 SOURCE = "legacy"
 
+_REFUSALS = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.RaiseException,
+)
 _SQL = statements("legacy.sql", Path(__file__).parent / "sql")
 
 
@@ -98,7 +105,7 @@ def _call(connection: psycopg.Connection, statement: str, parameters: dict[str, 
     try:
         with connection.transaction():
             row = connection.execute(_SQL[statement], parameters).fetchone()
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.RaiseException) as error:
+    except _REFUSALS as error:
         raise UsageError(error.diag.message_primary or str(error), error.diag.message_hint or "") from error
     assert row is not None
     return row[0]

@@ -880,7 +880,7 @@ def migrate_legacy(
 
     if is_switched + is_rolled_back + bool(mapped or assignments) > 1:
         raise UsageError("--switch, --rollback, and --map with --set cannot be combined", "Run them one by one.")
-    mapping, settings = _mapping(None, mapped), parse_settings(assignments)
+    mapping, settings = _mapping(legacy.SOURCE, None, mapped), parse_settings(assignments)
     url = ready_database()
     with connect(url, application_name="property-manager migrate-legacy") as connection:
         if is_switched or is_rolled_back:
@@ -922,6 +922,32 @@ def rollback(session_id: str, is_dry_run: bool, wait: bool, as_json: bool) -> No
         resolved, _, _ = resolve_session(connection, session_id)
         undone = rollback_session(connection, resolved, is_dry_run=is_dry_run)
     print_rollback(undone, as_json=as_json)
+
+
+@main.command()
+@click.option("--source", required=True, help="The portal whose selectors were mended.")
+@click.option("--session-id", help="Only this crawl, by the first digits of its id; default the latest of every scope.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only show what is read otherwise.")
+@json_option
+@operation
+def reparse(source: str, session_id: str | None, is_dry_run: bool, as_json: bool) -> None:
+    """Read the kept pages of a crawl again after its selectors were mended; nothing is fetched.
+
+    What is read otherwise is shown field by field and lands as a corrected session, which the next sync publishes.
+
+    Example: property-manager reparse --source my_portal --dry-run
+    """
+    from loaders.database import connect
+    from loaders.reparse import reparse as read_again
+    from scripts.database import ready_database
+    from scripts.reparse_views import print_reparsed
+    from scripts.sync import require_source, resolve_session
+
+    with connect(ready_database(), application_name="property-manager reparse") as connection:
+        require_source(connection, source)
+        resolved = resolve_session(connection, session_id)[0] if session_id is not None else None
+        crawls = read_again(connection, source, session_id=resolved, is_dry_run=is_dry_run)
+    print_reparsed(crawls, as_json=as_json)
 
 
 @main.group()

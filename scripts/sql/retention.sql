@@ -146,7 +146,7 @@ select exists (select 1 from sources where personal_data_retention_days is not n
 -- name: due_erasures
 -- Listings that left longer ago than their source keeps personal data, and that were not blanked in this spell.
 create temporary table due_erasures on commit drop as
-select live.property_id, live.spell_number, live.source
+select live.property_id, live.spell_number, live.source, live.removed_at
 from properties_live as live
 inner join sources on live.source = sources.source
 where
@@ -207,12 +207,13 @@ where
     );
 
 -- name: blank_raw_rows
--- Blanks the raw rows, with the record as it came.
+-- Blanks the raw rows up to the removal, with the record as it came; what was seen since belongs to another life.
 update property_scrapes_staging as staged
 set agent_name_text = null, agent_phone_text = null, agent_email_text = null, payload = null
 from due_erasures as due
 where
     staged.property_id = due.property_id
+    and staged.observed_at <= due.removed_at
     and num_nonnulls(staged.agent_name_text, staged.agent_phone_text, staged.agent_email_text, staged.payload) > 0;
 
 -- name: blank_violations
@@ -222,6 +223,7 @@ set found_value = null
 from due_erasures as due
 where
     violations.property_id = due.property_id
+    and violations.observed_at <= due.removed_at
     and violations.field_name in ('agent_name', 'agent_phone', 'agent_email');
 
 -- name: blank_replaced

@@ -18,7 +18,14 @@ begin
     select md5(mapping::text || coalesce(string_agg(row_hash, '' order by row_hash), '')), count(*)
     into content, read_count
     from (select md5(record::text) as row_hash from pulled_properties_rows(mapping)) as hashed;
-    if read_count = 0 or content = (select content_hash from legacy_migrations order by landed_at desc limit 1) then
+    if read_count = 0 or content = (
+        select migrations.content_hash
+        from legacy_migrations as migrations
+        inner join scrape_sessions as sessions on migrations.session_id = sessions.session_id
+        where sessions.status not in ('failed', 'rolled_back')
+        order by migrations.landed_at desc
+        limit 1
+    ) then
         return 0;
     end if;
     if exists (select 1 from retired_scopes where source = 'legacy' and scope = 'pulled_properties') then

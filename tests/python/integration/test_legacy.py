@@ -158,6 +158,8 @@ def test_unusual_names_are_mapped_and_mistakes_are_explained(command: Command, c
     assert connection.execute("select reason_code, raw_text::jsonb ->> 'cost' from landing_rejects").fetchall() == [
         ("missing_id", "2")
     ]
+    connection.execute("update scrape_sessions set status = 'rolled_back'")
+    assert one(connection, "select migrate_pulled_properties_to_live(%s)", [mapping]) == 2
     with pytest.raises(errors.UndefinedColumn, match="there is no field cost"):
         connection.execute('select migrate_pulled_properties_to_live(\'{"cost": "cost"}\')')
 
