@@ -135,12 +135,11 @@ select
     -- a card may leave both to the advert page.
     case
         when price_text is null then landed_fields
-        when price_text ~ '^[0-9.]*$'
-            then landed_fields || case
-                when price is not null and observation_kind is distinct from 'card'
-                    and 'price_qualifier' <> all(landed_fields)
-                    then array['price_qualifier']
-            end
+        when
+            price_text ~ '^[0-9.]*$'
+            and (price is null or observation_kind = 'card' or 'price_qualifier' = any(landed_fields))
+            then landed_fields
+        when price_text ~ '^[0-9.]*$' then landed_fields || array['price_qualifier']
         else
             landed_fields || array(
                 select said.field_name
