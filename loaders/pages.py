@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -354,8 +354,9 @@ def _read_fields(
     """Raw text by field, and the names of the fields that the page could have carried."""
     fields: dict[str, str | None] = {}
     observed = []
+    is_there = cache(lambda css: bool(page.selector.css(css)))
     for name, alternatives in rules.items():
-        present = [rule for rule in alternatives if rule.within is None or page.selector.css(rule.within)]
+        present = [rule for rule in alternatives if rule.within is None or is_there(rule.within)]
         if not present:
             continue
         observed.append(name)
