@@ -118,7 +118,7 @@ def all_checks(stage: Stage, stories: list[Story], plan: Plan, own_server: Path 
             run = partial(kills.carry_out, kill, stage, by_name[kill.story])
             checks.append(Check(group, str(kill), run))
     checks += _race_checks(stage, by_name["import"], plan.rounds)
-    checks += _interrupt_checks(stage, by_name, nodes, plan, random)
+    checks += _interrupt_checks(stage, by_name, plan, random)
     if own_server is not None:
         checks += _server_checks(stage, own_server, by_name, plan, random)
     return checks
@@ -127,12 +127,11 @@ def all_checks(stage: Stage, stories: list[Story], plan: Plan, own_server: Path 
 def _interrupt_checks(
     stage: Stage,
     stories: dict[str, Story],
-    nodes: list[str],
     plan: Plan,
     random: Random,
 ) -> list[Check]:
     group, story = "signals and lost clients", stories["import"]
-    models = [node for node in sorted(nodes) if node.startswith("model.")]
+    comparing = sorted(node for node in stage.dbt_nodes() if node.startswith("model.property_manager.int_"))
     checks = []
     for _ in range(plan.repeat):
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -143,7 +142,7 @@ def _interrupt_checks(
                 run = partial(interrupts.interrupted, stage, each, number, share)
                 checks.append(Check(group, f"{name}: {number.name} at {share:.0%}", run))
         checks.append(Check(group, "import: killed while a statement waits", partial(interrupts.orphan, stage, story)))
-        node = random.choice(models or ["model.property_manager.int_listings_compared"])
+        node = random.choice(comparing)
         checks.append(Check(group, f"zombie frozen after {node}", partial(interrupts.zombie, stage, story, node)))
     return checks
 

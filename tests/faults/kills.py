@@ -35,10 +35,10 @@ def kills_at_steps(
     """
     for _ in range(repeat):
         for story in stories:
-            yield from _kills(story.name, story.reached, is_chained)
-        yield from _kills("scrape", pages, is_chained)
+            yield from _kills(story.name, story.reached, is_chained=is_chained)
+        yield from _kills("scrape", pages, is_chained=False)
         for node in nodes:
-            yield from _kills("import", [f"{barrier}:{node}" for barrier in NODE_BARRIERS], is_chained)
+            yield from _kills("import", [f"{barrier}:{node}" for barrier in NODE_BARRIERS], is_chained=is_chained)
 
 
 def kills_at_random(stories: Sequence[Story], count: int, random: Random, *, is_chained: bool) -> Iterator[Kills]:
@@ -62,7 +62,7 @@ def carry_out(kills: Kills, stage: Stage, story: Story) -> float:
     return recovered.seconds
 
 
-def _kills(story: str, points: Sequence[str], is_chained: bool) -> Iterator[Kills]:
+def _kills(story: str, points: Sequence[str], *, is_chained: bool) -> Iterator[Kills]:
     if is_chained and points:
         yield Kills(story, tuple(points))
     else:
