@@ -10,7 +10,15 @@ case
     when {{ is_bare_number(text, number_format, plain_decimals=2) }} then {{ text }}::numeric
     when {{ is_number_and_currency(text) }}
         then {{ grouped_number(plain_number(text), number_format) }}
-    else ({{ _price_among_words(_with_marked_currency(text), text, number_format) }})
+    else (
+        select
+            case
+                when {{ _is_only_price('priced.text') }}
+                    then {{ grouped_number(plain_number('priced.text'), number_format) }}
+                else ({{ _price_among_words('priced.text', text, number_format) }})
+            end
+        from (select {{ _with_marked_currency(text) }} as text {{ read_once() }}) as priced
+    )
 end
 {%- endmacro %}
 
@@ -18,6 +26,15 @@ end
 {% macro is_number_and_currency(text) -%}
 {%- set currency = '[€£$¥₹₽₺₩₫₴₱฿₪]|EUR|USD|GBP|CHF|PLN|CZK|AED|CAD|AUD|R|RM|Rp|R[$]|zł|Kč|kr[.]?|Ft|lei' -%}
 {{ text }} ~ '^(?:(?:{{ currency }})\s?)?[0-9][0-9.,''’\s]*-*\s?(?:{{ currency }})?$'
+{%- endmacro %}
+
+{#-
+    Whether marked text holds one number, beside its currency, and no hint of a multiplier, an area or an earlier price:
+    then nothing needs to be looked for among words, which costs far more.
+-#}
+{% macro _is_only_price(marked) -%}
+{{ marked }} ~ '^[^0-9¤]*(?:¤ ?[0-9][0-9.,'' ]*(?:[/(][^0-9]*)?|[0-9][0-9.,'' ]*¤[^0-9]*)$'
+and {{ marked }} !~ '[²㎡坪평平]|sq|sf|ft|psm|qm|mq|кв|τ|م|/ ?ha|acre|was |statt|previous|instead|reduced|antes|zamiast|lieu'
 {%- endmacro %}
 
 {#- Plain text in small letters in which '¤' stands for every sign and word of a currency: '€ 450 000' -> '¤ 450 000'. -#}
