@@ -800,6 +800,39 @@ def replay_quarantine(source: str | None, session_id: str | None, wait: bool, as
 
 
 @main.command()
+@click.option("--from-raw", is_flag=True, help="From the raw rows of all sessions; the only kind there is.")
+@click.option("--source", required=True, help="The source.")
+@click.option("--keep", "keeps_schema", is_flag=True, help="Leave the schema of the replay for a closer look.")
+@wait_option
+@json_option
+@operation
+def replay(from_raw: bool, source: str, keeps_schema: bool, wait: bool, as_json: bool) -> None:
+    """Sync all sessions of a source anew in a schema of their own; compare changes and history with the live ones.
+
+    Live tables are only read. Exit code 3 when replay and live tables differ.
+
+    Example: property-manager replay --from-raw --source my_feed
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.progress import replay_progress
+    from scripts.raw_replay import replay_from_raw
+    from scripts.sync import require_source
+    from scripts.views import print_raw_replay
+
+    if not from_raw:
+        raise UsageError("the command does not say what to replay from", "Add --from-raw.")
+    url = ready_database()
+    with connect(url) as connection:
+        require_source(connection, source)
+    with replay_progress() as on_step:
+        found = replay_from_raw(url, source, keeps_schema=keeps_schema, wait=wait, on_step=on_step)
+    print_raw_replay(found, as_json=as_json)
+    if found.differences:
+        sys.exit(EXIT_QUALITY_GATE)
+
+
+@main.command()
 @click.option("--session-id", required=True, help="The session, or the first digits of its id.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Count what would be undone; nothing is written.")
 @wait_option
