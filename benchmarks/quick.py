@@ -33,7 +33,8 @@ from loaders.errors import UsageError
 from loaders.importer import ImportOptions, ImportResult, import_files
 from loaders.migrate import migrate
 from scripts import embedded_postgres
-from scripts.config import configured_database_url, load_dotenv, property_home
+from scripts.config import configured_database_url, load_dotenv
+from scripts.dbt_runner import dbt_directory
 from scripts.sync import sync_pending
 
 ROUNDS = 3
