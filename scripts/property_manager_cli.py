@@ -273,6 +273,31 @@ def scrape(
 
 
 @main.command()
+@click.option("--source", "names", multiple=True, help="Only this source; repeatable. Default all that name a start.")
+@click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Crawls at once.")
+@click.option("--deadline", metavar="DURATION", help="Stop crawls after so long, such as 45m or 1h30m.")
+@json_option
+@operation
+def run(names: tuple[str, ...], jobs: int, deadline: str | None, as_json: bool) -> None:
+    """Crawl and sync every source whose file names a start, for a nightly schedule.
+
+    What goes wrong with one source stops no other; the exit code is the worst of all. While another run is under way
+    the exit code is 75. A crawl that the deadline stopped goes on with the next run.
+
+    Example: property-manager run --jobs 4 --deadline 6h
+    """
+    from scripts.database import ready_database
+    from scripts.run_sources import parse_duration, run_sources, worst_exit_code
+    from scripts.run_views import print_runs, tell_run
+
+    seconds = parse_duration(deadline) if deadline is not None else None
+    runs = run_sources(ready_database(), names=names, jobs=jobs, deadline=seconds, on_run=tell_run)
+    print_runs(runs, as_json=as_json)
+    if code := worst_exit_code(runs):
+        sys.exit(code)
+
+
+@main.command()
 @click.option("--session-id", help="Only this crawl, by the first digits of its id; default every running one.")
 @json_option
 @operation

@@ -43,10 +43,7 @@ def scrape_portal(
     from loaders.crawl import resolve_source, scrape
 
     source_name = source or resolve_source(url)
-    settings = {**configured_settings(source_name), **parse_settings(assignments)}
-    with connect(database_url) as connection:
-        ensure_source(connection, source_name)
-        change_settings(connection, source_name, settings)
+    store_settings(database_url, source_name, assignments)
     with crawl_progress() as on_progress:
         return scrape(
             database_url,
@@ -59,6 +56,14 @@ def scrape_portal(
             on_progress=on_progress,
             workers=workers,
         )
+
+
+def store_settings(database_url: str, source: str, assignments: Sequence[str] = ()) -> None:
+    """Create a source where it is unknown, and store what files and then `assignments` say of its settings."""
+    settings = {**configured_settings(source), **parse_settings(assignments)}
+    with connect(database_url) as connection:
+        ensure_source(connection, source)
+        change_settings(connection, source, settings)
 
 
 def resume_scrape(database_url: str, session: str, *, assignments: Sequence[str] = (), workers: int = 1) -> CrawlResult:

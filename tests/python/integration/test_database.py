@@ -76,7 +76,7 @@ def test_a_failing_migration_leaves_nothing_behind(
         assert connection.execute("select to_regclass('half')").fetchone() == (None,)
 
 
-@pytest.mark.slow
+@pytest.mark.first_build
 def test_plain_dbt_build_on_a_clean_database_and_with_pending_sessions(
     command: Command, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
