@@ -20,6 +20,8 @@ BARRIERS: tuple[str, ...] = (
     "before_history",
     "after_sync",
     "before_replay_commit",
+    "before_cleanup_commit",
+    "before_erasure_commit",
     "before_rollback_commit",
     "after_rollback_commit",
 )

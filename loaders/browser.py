@@ -1,4 +1,7 @@
-"""Rendering: one Chromium, launched when the first page needs it, fed with documents already fetched."""
+"""Rendering: one Chromium, launched when the first page needs it, fed with documents already fetched.
+
+Every tab has a gateway of its own as its only way to the network.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ import shutil
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from playwright.async_api import (
     Browser,
     BrowserContext,
+    CDPSession,
     Dialog,
     Page,
     Playwright,
+    Request,
     Route,
     async_playwright,
 )
@@ -23,10 +29,16 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from loaders.errors import PropertyManagerError
-from loaders.http import RefusedAddressError, Response, check_address
+from loaders.gateway import Gateway
+from loaders.http import MAX_BODY_BYTES, Response
+from loaders.network_guard import NetworkGuard
+from loaders.urls import is_web_address
 
 READY_SECONDS = 15.0
-RENDER_SECONDS = 45.0
+RENDER_SHARE = 3.0
+"""A page may take so many times the seconds until `ready`, with its scripts and until its HTML is taken."""
+
+MAX_SCRIPT_MEGABYTES = 512
 RENDERS_PER_CONTEXT = 300
 LAUNCH_ARGUMENTS = (
     "--no-sandbox",
@@ -38,8 +50,18 @@ LAUNCH_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--blink-settings=imagesEnabled=false",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    # Full browsers read the first, the headless shell the second: no packets around the gateway.
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    f"--js-flags=--max-old-space-size={MAX_SCRIPT_MEGABYTES}",
 )
 
+_READ_DOCUMENT = """(() => {
+    const type = document.doctype ? new XMLSerializer().serializeToString(document.doctype) : "";
+    const html = type + (document.documentElement ? document.documentElement.outerHTML : "");
+    return html.length > %d ? null : html;
+})()"""
 _UNNEEDED = frozenset({"image", "media", "font"})
 _SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 _SYSTEM_PATHS = (
@@ -85,6 +107,8 @@ class NotReadyError(RenderError):
 class _Tab:
     context: BrowserContext
     page: Page
+    devtools: CDPSession
+    gateway: Gateway
     document: Response | None = None
     trouble: str | None = None
     renders: int = 0
@@ -110,15 +134,19 @@ def find_browser() -> Path:
 class Renderer:
     """Renders pages in a few reused tabs. An async context manager; nothing starts before it is needed."""
 
-    def __init__(self, agent: str, *, tabs: int = 2, ready_seconds: float = READY_SECONDS) -> None:
+    def __init__(
+        self, agent: str, *, tabs: int = 2, ready_seconds: float = READY_SECONDS, guard: NetworkGuard | None = None
+    ) -> None:
+        """The guard defaults to the configured one."""
         self._agent = agent
+        self._guard = guard or NetworkGuard.configured()
+        self._render_seconds = RENDER_SHARE * ready_seconds
         self._ready_seconds = ready_seconds
         self._slots = asyncio.Semaphore(tabs)
         self._launching = asyncio.Lock()
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._idle: list[_Tab] = []
-        self._tab_of: dict[Page, _Tab] = {}
 
     async def __aenter__(self) -> Renderer:
         return self
@@ -136,12 +164,12 @@ class Renderer:
             tab = await self._open_tab()
             keep = False
             try:
-                async with asyncio.timeout(RENDER_SECONDS):
+                async with asyncio.timeout(self._render_seconds):
                     html = await self._load(tab, document, ready)
                     await tab.page.goto("about:blank")
                 keep = True
             except TimeoutError as error:
-                raise RenderError(f"rendering took more than {RENDER_SECONDS:g} s") from error
+                raise RenderError(f"rendering took more than {self._render_seconds:g} s") from error
             except PlaywrightError as error:
                 raise RenderError(f"the browser failed: {_first_line(error)}") from error
             finally:
@@ -151,16 +179,18 @@ class Renderer:
     async def _load(self, tab: _Tab, document: Response, ready: str) -> str:
         tab.document, tab.trouble = document, None
         tab.renders += 1
+        await tab.gateway.begin_page()
         await tab.page.goto(document.url, wait_until="commit")
         try:
             await tab.page.wait_for_selector(ready, state="attached", timeout=self._ready_seconds * 1000)
         except PlaywrightTimeoutError as error:
-            trouble = f" ({tab.trouble})" if tab.trouble else ""
+            trouble = tab.gateway.trouble or tab.trouble
             raise NotReadyError(
-                f"{ready!r} did not appear within {self._ready_seconds:g} s of rendering{trouble}",
-                await tab.page.content(),
+                f"{ready!r} did not appear within {self._ready_seconds:g} s of rendering"
+                + (f" ({trouble})" if trouble else ""),
+                await _content(tab),
             ) from error
-        return await tab.page.content()
+        return await _content(tab)
 
     async def _open_tab(self) -> _Tab:
         browser = await self._running_browser()
@@ -168,15 +198,21 @@ class Renderer:
             tab = self._idle.pop()
             if tab.context.browser is browser and not tab.page.is_closed():
                 return tab
-            self._tab_of.pop(tab.page, None)
+        gateway = Gateway(self._guard)
+        await gateway.open()
         try:
-            context = await browser.new_context(user_agent=self._agent, service_workers="block", accept_downloads=False)
-            await context.route("**/*", self._answer)
+            context = await browser.new_context(
+                user_agent=self._agent,
+                service_workers="block",
+                accept_downloads=False,
+                proxy={"server": gateway.url, "bypass": "<-loopback>"},
+            )
             page = await context.new_page()
+            tab = _Tab(context, page, await context.new_cdp_session(page), gateway)
+            await context.route("**/*", partial(_answer, tab))
         except PlaywrightError as error:
+            await gateway.close()
             raise RenderError(f"the browser failed: {_first_line(error)}") from error
-        tab = _Tab(context, page)
-        self._tab_of[page] = tab
         page.on("dialog", _dismiss)
         page.on("popup", _close)
         page.on("response", lambda answer: _note_trouble(tab, answer.status, answer.url))
@@ -187,29 +223,10 @@ class Renderer:
         if keep and tab.renders < RENDERS_PER_CONTEXT and not tab.page.is_closed():
             self._idle.append(tab)
             return
-        self._tab_of.pop(tab.page, None)
         # Whatever closing a spent tab runs into, the page was rendered or its own error is on its way.
         with suppress(PlaywrightError):
             await tab.context.close()
-
-    async def _answer(self, route: Route) -> None:
-        request = route.request
-        tab = self._tab_of.get(request.frame.page)
-        is_document = request.is_navigation_request() and request.frame.parent_frame is None
-        if tab is not None and tab.document is not None and is_document:
-            document, tab.document = tab.document, None
-            content_type = document.headers.get("content-type", "text/html")
-            await route.fulfill(status=200, content_type=content_type, body=document.body)
-            return
-        try:
-            check_address(request.url)
-        except RefusedAddressError:
-            await route.abort("blockedbyclient")
-            return
-        if request.resource_type in _UNNEEDED:
-            await route.abort("blockedbyclient")
-        else:
-            await route.continue_()
+        await tab.gateway.close()
 
     async def _running_browser(self) -> Browser:
         async with self._launching:
@@ -238,12 +255,36 @@ class Renderer:
             await playwright.stop()
 
 
+async def _answer(tab: _Tab, route: Route) -> None:
+    """Hand out the document that was fetched, once, and let pass what the page may need."""
+    # A page that is gone needs no answer any more.
+    with suppress(PlaywrightError):
+        document = tab.document
+        if document is not None and _is_document_of(tab, route.request):
+            tab.document = None
+            content_type = document.headers.get("content-type", "text/html")
+            await route.fulfill(status=200, content_type=content_type, body=document.body)
+        elif is_web_address(route.request.url) and route.request.resource_type not in _UNNEEDED:
+            await route.continue_()
+        else:
+            await route.abort("blockedbyclient")
+
+
+def _is_document_of(tab: _Tab, request: Request) -> bool:
+    try:
+        return request.is_navigation_request() and request.frame == tab.page.main_frame
+    except PlaywrightError:
+        return False  # of a window that has no frame yet
+
+
 async def _dismiss(dialog: Dialog) -> None:
-    await dialog.dismiss()
+    with suppress(PlaywrightError):
+        await dialog.dismiss()
 
 
 async def _close(page: Page) -> None:
-    await page.close()
+    with suppress(PlaywrightError):
+        await page.close()
 
 
 def _note_trouble(tab: _Tab, status: int, url: str) -> None:
@@ -254,6 +295,18 @@ def _note_trouble(tab: _Tab, status: int, url: str) -> None:
 def _note_failure(tab: _Tab, resource_type: str, url: str) -> None:
     if resource_type not in _UNNEEDED:
         tab.trouble = f"{url} failed"
+
+
+async def _content(tab: _Tab) -> str:
+    """The document as it stands, read where the page's own scripts cannot interfere."""
+    tree = await tab.devtools.send("Page.getFrameTree")
+    world = await tab.devtools.send("Page.createIsolatedWorld", {"frameId": tree["frameTree"]["frame"]["id"]})
+    reading = {"expression": _READ_DOCUMENT % MAX_BODY_BYTES, "contextId": world["executionContextId"]}
+    answer = await tab.devtools.send("Runtime.evaluate", {**reading, "returnByValue": True})
+    html = answer["result"].get("value")
+    if html is None:
+        raise RenderError(f"the rendered page is larger than {MAX_BODY_BYTES:,} characters")
+    return html
 
 
 def _first_line(error: Exception) -> str:

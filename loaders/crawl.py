@@ -33,9 +33,12 @@ from loaders.database import connect
 from loaders.errors import PropertyManagerError
 from loaders.frontier import ClaimedPage, Frontier, Progress, Settlement, UnreadPages
 from loaders.hosts import HostBook, Hosts
-from loaders.http import HttpClient
+from loaders.http import PAGE_SECONDS, HttpClient
+from loaders.network_guard import NOT_OPENED, NetworkGuard
+from loaders.page_bodies import delete_expired
 from loaders.pages import NOTHING_STATED
-from loaders.politeness import ROBOTS_UNREADABLE, RetryPolicy
+from loaders.politeness import RetryPolicy
+from loaders.robots import ROBOTS_UNREADABLE
 from loaders.sessions import Session, SessionMovedOnError, fail_session, finish_session
 from loaders.source_files import choose_source
 from loaders.urls import start_url
@@ -107,12 +110,14 @@ class CrawlResult:
 
 @dataclass(frozen=True)
 class CrawlLimits:
-    """Bounds of one worker: concurrent fetches, browser tabs, seconds until `ready`, retries."""
+    """Bounds of one worker: concurrent fetches, browser tabs, seconds until `ready` and per page, retries, network."""
 
     fetchers: int = 4
     browser_pages: int = 2
     ready_seconds: float = READY_SECONDS
+    page_seconds: float = PAGE_SECONDS
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    guard: NetworkGuard = field(default_factory=NetworkGuard.configured)
 
 
 def scrape(
@@ -129,20 +134,30 @@ def scrape(
     fetchers: int = 4,
     retry: RetryPolicy | None = None,
     ready_seconds: float = READY_SECONDS,
+    page_seconds: float = PAGE_SECONDS,
+    guard: NetworkGuard | None = None,
     workers: int = 1,
 ) -> CrawlResult:
     """Crawl the result pages from `url` on and the adverts they lead to, and land what they say.
 
     A crawl of the same source, scope and address that was broken off less than a day ago is taken up again. The scope
     defaults to the normalised address; `max_pages` limits result pages; `observed_at` dates a new session, by default
-    now. `workers` processes share the crawl, each with its own `fetchers` and `browser_pages`. Blocks until the crawl
-    ends; called in the main thread, SIGINT and SIGTERM stop it.
+    now. `workers` processes share the crawl, each with its own `fetchers` and `browser_pages`. `page_seconds` bound the
+    fetching of one page, `guard` the machines that may be reached, by default public ones and those the environment
+    names. Blocks until the crawl ends; called in the main thread, SIGINT and SIGTERM stop it.
 
     Raises CrawlFailedError when no result page could be read, BrowserMissingError when a page needs a browser and
     there is none, CrawlInterruptedError after a signal, BusyError when another process crawls this scope.
     """
     target = Target.of(url, source)
-    limits = CrawlLimits(fetchers, browser_pages, ready_seconds, retry or RetryPolicy())
+    limits = CrawlLimits(
+        fetchers,
+        browser_pages,
+        ready_seconds,
+        page_seconds,
+        retry or RetryPolicy(),
+        guard or NetworkGuard.configured(),
+    )
     with connect(connection_url, application_name="property-manager crawl") as connection:
         session, resumed = take_session(
             connection,
@@ -215,6 +230,8 @@ def _advice(trouble: UnreadPages) -> str:
         return "The portal refuses automated visits: ask it for access, or import its data as a file."
     if trouble.state == "skipped" and ROBOTS_UNREADABLE in (trouble.error or ""):
         return "Check the address and that the portal answers; then run the same command again, it goes on."
+    if NOT_OPENED in (trouble.error or ""):
+        return "Only public addresses are opened. --allow-private-network opens private ones that you trust."
     if NOTHING_STATED in (trouble.error or ""):
         return (
             "Describe the portal's pages in a source file, <name>.yml in $PROPERTY_CONFIG_DIR/sources, and scrape "
@@ -311,6 +328,7 @@ class _Crawl:
                 finish_session(
                     self._connection, self.session.session_id, is_complete=reason is None, incomplete_reason=reason
                 )
+            delete_expired(self._connection, self.session.source)
 
     def _advice(self) -> str:
         trouble = _first_trouble(self._frontier.unread())
@@ -320,9 +338,12 @@ class _Crawl:
         with self._database, _signals_cancel(asyncio.current_task()), parent_is_gone(asyncio.current_task()):
             await self._in_database(self._frontier.start, self._target.first)
             async with (
-                HttpClient() as client,
+                HttpClient(guard=self.limits.guard, page_seconds=self.limits.page_seconds) as client,
                 Renderer(
-                    client.agent, tabs=self.limits.browser_pages, ready_seconds=self.limits.ready_seconds
+                    client.agent,
+                    tabs=self.limits.browser_pages,
+                    ready_seconds=self.limits.ready_seconds,
+                    guard=self.limits.guard,
                 ) as renderer,
             ):
                 hosts = Hosts(self._book, self._in_database, client, self.limits.retry)

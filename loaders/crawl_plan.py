@@ -14,9 +14,8 @@ from psycopg.rows import dict_row
 from loaders.crawl_sessions import RESUME_WINDOW, SourceSettings, tried_settings
 from loaders.crawl_target import Target
 from loaders.database import statements
-from loaders.hosts import fetch_robots
 from loaders.http import HttpClient
-from loaders.politeness import RobotsUnavailableError
+from loaders.robots import RobotsUnavailableError, fetch_robots
 from loaders.urls import origin
 
 _SQL = statements("crawl_sessions.sql")

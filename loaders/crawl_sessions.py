@@ -33,7 +33,8 @@ class CrawlTarget(NamedTuple):
 
 
 class SourceSettings(NamedTuple):
-    """How a source wants to be crawled: requests per second and at once per host, hours that a reading holds.
+    """How a source wants to be crawled: requests per second and at once per host, hours that a reading holds, days
+    for which documents are kept.
 
     None is no limit.
     """
@@ -41,6 +42,7 @@ class SourceSettings(NamedTuple):
     requests_per_second: float | None = 1.0
     requests_in_flight: int | None = 4
     detail_ttl_hours: float | None = 24.0
+    page_retention_days: float | None = 14.0
 
     @property
     def delay(self) -> float:

@@ -33,3 +33,21 @@ class DatabaseUnavailableError(PropertyManagerError):
     """The database cannot be reached, or is not one this project can use."""
 
     code = "database"
+
+
+class FetchError(PropertyManagerError):
+    """A page could not be fetched, and asking again will not help."""
+
+    code = "fetch"
+
+
+class TransportError(FetchError):
+    """The server could not be reached, took too long or broke off; worth another try."""
+
+    code = "transport"
+
+
+class RefusedAddressError(FetchError):
+    """An address this project does not open."""
+
+    code = "refused_address"

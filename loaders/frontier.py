@@ -19,6 +19,7 @@ from loaders import barriers
 from loaders.crawl_sessions import SourceSettings
 from loaders.database import statements
 from loaders.hosts import FAILURES_IN_A_ROW, HostBook
+from loaders.page_bodies import keep_documents
 from loaders.pages import Link, Page, PageKind
 from loaders.politeness import RetryPolicy
 from loaders.sessions import Session, record_progress
@@ -215,6 +216,7 @@ class Frontier:
             self._writer.continue_numbers(self.session, held["rows_read"])
             observations = [row for settlement in own for row in self._observed(settlement)]
             landed = self._writer.write(self.session, [*observations, *_sightings(added)])
+            self._keep_documents(own)
             self._keep_visits([settlement for settlement in own if settlement.listing_id is not None])
             self._count(
                 {
@@ -383,6 +385,17 @@ class Frontier:
                     "last_modifieds": [_storable(each.last_modified) for each in settlements],
                 },
             )
+
+    def _keep_documents(self, settlements: Sequence[Settlement]) -> None:
+        """Keep what was read, and what could not be read, as long as the source wants that."""
+        if self._settings.page_retention_days == 0:
+            return
+        keep_documents(
+            self._connection,
+            self.session.session_id,
+            self.session.source,
+            [(each.page.url, each.document) for each in settlements if each.document is not None],
+        )
 
     def _count(self, counts: dict[str, int | None], read_elsewhere: int = 0) -> None:
         zero = dict.fromkeys(

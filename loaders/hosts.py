@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -11,16 +10,10 @@ from urllib.parse import urlsplit
 import psycopg
 
 from loaders.database import statements
-from loaders.http import FetchError, HttpClient
-from loaders.politeness import (
-    ROBOTS_BYTES,
-    ROBOTS_UNREADABLE,
-    RetryPolicy,
-    Robots,
-    RobotsDisallowedError,
-    RobotsUnavailableError,
-    retry_after_seconds,
-)
+from loaders.errors import PropertyManagerError, RefusedAddressError
+from loaders.http import HttpClient
+from loaders.politeness import RetryPolicy
+from loaders.robots import Robots, RobotsDisallowedError, RobotsUnavailableError, agent_token, fetch_robots
 from loaders.urls import host, origin
 
 ROBOTS_KEPT_SECONDS = 3600.0
@@ -126,7 +119,7 @@ class Hosts:
         self._retry = retry
         self._token = agent_token(client.agent)
         self._robots: dict[str, Robots] = {}
-        self._refusals: dict[str, RobotsUnavailableError] = {}
+        self._refusals: dict[str, PropertyManagerError] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def admit_claimed(self, url: str, *, is_robots_known: bool) -> None:
@@ -173,7 +166,7 @@ class Hosts:
     async def _fetched_robots(self, site: str, has_turn: bool) -> Robots:
         try:
             robots = await self._robots_or_refusal(site, has_turn)
-        except RobotsUnavailableError as error:
+        except (RobotsUnavailableError, RefusedAddressError) as error:
             self._refusals[site] = error
             await self._in_database(self._book.release_robots, site)
             raise
@@ -195,25 +188,3 @@ class Hosts:
     async def _take_turn(self, url: str) -> None:
         await asyncio.sleep(await self._in_database(self._book.take_turn, host(url)))
         await self._in_database(self._book.start_turn, host(url))
-
-
-async def fetch_robots(client: HttpClient, site: str) -> Robots:
-    """The rules of an origin. Raises RobotsUnavailableError: fetch nothing."""
-    address = f"{site}/robots.txt"
-    try:
-        response = await client.get(address, max_body_bytes=ROBOTS_BYTES, truncate=True)
-    except FetchError as error:
-        raise RobotsUnavailableError(
-            f"{address} {ROBOTS_UNREADABLE} ({error.message}), which means: fetch nothing",
-            "Check the address and your connection, then run the same command again.",
-        ) from error
-    try:
-        return Robots.from_response(response, agent_token(client.agent))
-    except RobotsUnavailableError as error:
-        error.retry_after = retry_after_seconds(response.headers.get("retry-after"))
-        raise
-
-
-def agent_token(agent: str) -> str:
-    """The name by which robots.txt speaks to a user agent: 'home-watch/2 (+https://…)' -> 'home-watch'."""
-    return re.split(r"[/\s(]", agent, maxsplit=1)[0] or agent

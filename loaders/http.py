@@ -1,4 +1,4 @@
-"""Plain HTTP: bodies streamed under a size cap, bounded time and redirects, http and https only."""
+"""Plain HTTP to addresses that the guard lets through: size, time and redirects of every page are bounded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from time import monotonic
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin
@@ -14,38 +15,23 @@ from urllib.parse import urljoin
 import httpx
 from w3lib.encoding import html_to_unicode
 
-from loaders.errors import PropertyManagerError
+from loaders.bodies import Body
+from loaders.errors import FetchError, RefusedAddressError, TransportError
+from loaders.guarded_transport import GuardedTransport
+from loaders.network_guard import NetworkGuard
 from loaders.urls import is_web_address
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_REDIRECTS = 5
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
-TOTAL_SECONDS = 60.0
+PAGE_SECONDS = 60.0
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {
     "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
     "Accept-Encoding": "gzip, deflate",
 }
-
-
-class FetchError(PropertyManagerError):
-    """A page could not be fetched, and asking again will not help."""
-
-    code = "fetch"
-
-
-class TransportError(FetchError):
-    """The server could not be reached, took too long or broke off; worth another try."""
-
-    code = "transport"
-
-
-class RefusedAddressError(FetchError):
-    """An address this project does not open."""
-
-    code = "refused_address"
 
 
 @dataclass(frozen=True)
@@ -75,7 +61,10 @@ def user_agent() -> str:
 
 
 def check_address(url: str) -> None:
-    """Raise RefusedAddressError for an address that is not http or https. Every request passes here first."""
+    """Raise RefusedAddressError for an address that is not http or https. Every request passes here first.
+
+    Where it leads is the guard's matter, when it is connected to.
+    """
     if not is_web_address(url):
         raise RefusedAddressError(f"{url!r} is not a web address", "Only http and https addresses are opened.")
 
@@ -83,14 +72,23 @@ def check_address(url: str) -> None:
 class HttpClient:
     """A client for one crawl. Use it as an async context manager."""
 
-    def __init__(self, agent: str | None = None, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        agent: str | None = None,
+        *,
+        guard: NetworkGuard | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        page_seconds: float = PAGE_SECONDS,
+    ) -> None:
+        """`page_seconds` bound a page with all its redirects. The guard defaults to the configured one."""
         self.agent = agent or user_agent()
         self._max_body_bytes = max_body_bytes
+        self._page_seconds = page_seconds
         self._client = httpx.AsyncClient(
             headers={**_HEADERS, "User-Agent": self.agent},
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             follow_redirects=False,
-            mounts={"all://127.0.0.1": None, "all://localhost": None},
+            transport=GuardedTransport(guard or NetworkGuard.configured()),
         )
 
     async def __aenter__(self) -> Self:
@@ -114,45 +112,46 @@ class HttpClient:
 
         `headers` go with the first request only.
 
-        A body beyond the cap raises FetchError, or is cut there with `truncate`. Raises TransportError for
-        time-outs and broken connections, and whatever `admit` raises.
+        A body beyond the cap raises FetchError, or is cut there with `truncate`. Raises RefusedAddressError for what
+        the guard refuses, TransportError for time-outs and broken connections, and whatever `admit` raises.
         """
         cap = max_body_bytes or self._max_body_bytes
+        seconds = self._page_seconds
         target = url
         check_address(target)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._get_one(target, cap, truncate, headers if target == url else None)
+            started = monotonic()
+            response = await self._get_one(target, cap, truncate, headers if target == url else None, seconds)
             location = response.headers.get("location")
             if response.status not in _REDIRECTS or not location:
                 return response
+            seconds -= monotonic() - started
             target = _redirect_target(target, location)
             check_address(target)
             if admit is not None:
                 await admit(target)
         raise FetchError(f"{url} redirects more than {MAX_REDIRECTS} times")
 
-    async def _get_one(self, url: str, cap: int, truncate: bool, headers: Mapping[str, str] | None) -> Response:
+    async def _get_one(
+        self, url: str, cap: int, truncate: bool, headers: Mapping[str, str] | None, seconds: float
+    ) -> Response:
         try:
-            async with asyncio.timeout(TOTAL_SECONDS), self._client.stream("GET", url, headers=headers) as answer:
-                body = bytearray()
-                async for chunk in answer.aiter_bytes():
-                    body += chunk
-                    if len(body) > cap:
+            async with asyncio.timeout(seconds), self._client.stream("GET", url, headers=headers) as answer:
+                body = Body(url, answer.headers.get("content-encoding", ""), cap)
+                async for piece in answer.aiter_raw():
+                    if not body.add(piece):
                         if not truncate:
                             raise FetchError(f"{url} is larger than {cap:,} bytes")
-                        del body[cap:]
                         break
                 headers = {name.lower(): value for name, value in answer.headers.items()}
-                return Response(url, answer.status_code, headers, bytes(body))
+                return Response(url, answer.status_code, headers, body.content)
         except TimeoutError as error:
-            raise TransportError(f"no complete answer within {TOTAL_SECONDS:g} s") from error
+            raise TransportError(f"no complete answer within {self._page_seconds:g} s") from error
         except httpx.TimeoutException as error:
-            seconds = CONNECT_SECONDS if isinstance(error, httpx.ConnectTimeout) else READ_SECONDS
-            raise TransportError(f"no answer within {seconds:g} s") from error
+            limit = CONNECT_SECONDS if isinstance(error, httpx.ConnectTimeout) else READ_SECONDS
+            raise TransportError(f"no answer within {limit:g} s") from error
         except httpx.ConnectError as error:
             raise TransportError(f"no connection: {error}") from error
-        except httpx.DecodingError as error:
-            raise TransportError(f"the answer cannot be decoded: {error}") from error
         except httpx.TransportError as error:
             raise TransportError("the connection broke off") from error
         except httpx.InvalidURL as error:

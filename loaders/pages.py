@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 from lxml.etree import _Element
 from parsel import Selector, SelectorList
 
-from loaders.errors import PropertyManagerError
 from loaders.fields import LISTING_FIELDS
+from loaders.page_limits import PageReadError, check_document
 from loaders.source_files import DetailRules, ListRules, PageRules, Rule
 from loaders.staging import Observation
 from loaders.structured_data import SELECTOR as STRUCTURED_DATA
@@ -76,12 +76,6 @@ _CHALLENGE_WORDS = re.compile(
 )
 
 
-class PageReadError(PropertyManagerError):
-    """A page was fetched but cannot be read."""
-
-    code = "page"
-
-
 class TooFewMatchesError(PageReadError):
     """A selector found fewer matches than the source file says it needs."""
 
@@ -114,8 +108,10 @@ class Page:
 
     @cached_property
     def selector(self) -> Selector:
-        """The parsed document."""
-        return Selector(self.html or "<html></html>", type="html")
+        """The parsed document. Raises PageReadError for one that is built to be costly."""
+        document = Selector(self.html or "<html></html>", type="html")
+        check_document(document.root, self.url)
+        return document
 
     @cached_property
     def structured(self) -> StructuredData:

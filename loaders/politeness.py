@@ -1,8 +1,7 @@
-"""Manners towards a portal: what robots.txt allows (RFC 9309), patient and bounded retries."""
+"""Manners towards a portal: patient and bounded retries."""
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections.abc import Callable
@@ -10,33 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from protego import Protego
-
-from loaders.errors import PropertyManagerError
-from loaders.http import Response
-
-ROBOTS_BYTES = 500 * 1024
 MAX_RETRY_AFTER_SECONDS = 600.0
 
-ROBOTS_UNREADABLE = "cannot be read"
-"""In the reason why a page was skipped: robots.txt did not forbid it, it was out of reach."""
-
 _RETRYABLE = frozenset({408, 429})
-
-
-class RobotsDisallowedError(PropertyManagerError):
-    """robots.txt asks this crawler to stay away from a page."""
-
-    code = "robots"
-
-
-class RobotsUnavailableError(RobotsDisallowedError):
-    """robots.txt could not be read, so nothing on the host may be fetched for now (RFC 9309).
-
-    `retry_after` are the seconds after which the host asks to be tried again.
-    """
-
-    retry_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,37 +48,3 @@ def retry_after_seconds(header: str | None, now: datetime | None = None) -> floa
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
-
-
-class Robots:
-    """What one robots.txt allows one crawler."""
-
-    def __init__(self, text: str, agent_token: str) -> None:
-        """`text` is the robots.txt, empty where there is none."""
-        self.text = text
-        self._rules = Protego.parse(text)
-        self._token = agent_token
-
-    @classmethod
-    def from_response(cls, response: Response, agent_token: str) -> Robots:
-        """Rules of an answer: 2xx is read, 3xx (no end of redirects) and 4xx allow everything.
-
-        Raises RobotsUnavailableError for 5xx.
-        """
-        if response.status >= 500:
-            raise RobotsUnavailableError(
-                f"{response.url} answered HTTP {response.status}, which means: fetch nothing",
-                "Run the same command again later.",
-            )
-        text = response.body.decode("utf-8", "replace") if response.status < 300 else ""
-        return cls(text.removeprefix("\ufeff"), agent_token)
-
-    def allows(self, url: str) -> bool:
-        """Whether the page may be fetched."""
-        return self._rules.can_fetch(url, self._token)
-
-    @property
-    def delay(self) -> float:
-        """The Crawl-delay in seconds, 0 when there is none."""
-        delay = self._rules.crawl_delay(self._token)
-        return delay if delay is not None and math.isfinite(delay) and delay > 0 else 0.0

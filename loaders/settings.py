@@ -27,6 +27,8 @@ SETTINGS: tuple[str, ...] = (
     "max_fill_rate_drop",
     "max_id_turnover",
     "retention_days",
+    "page_retention_days",
+    "personal_data_retention_days",
     "detail_ttl_hours",
     "requests_per_second",
     "requests_in_flight",

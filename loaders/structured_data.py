@@ -42,6 +42,7 @@ _GONE = {"soldout": "sold", "discontinued": "gone"}
 _UNITS = {"MTK": "m²", "FTK": "sq ft", "ACR": "acre", "HAR": "ha", "YDK": "sq yd"}
 _PERIODS = {"MON": "month", "WEE": "week", "ANN": "year", "DAY": "day"}
 _MAX_DEPTH = 20
+_MAX_VALUES = 50_000
 
 
 @dataclass(frozen=True)
@@ -126,13 +127,14 @@ def structured_data(selector: Selector, url: str) -> StructuredData:
     for script in selector.xpath('//script[@type="application/ld+json"]'):
         try:
             items += JsonLdExtractor().extract(script.get())
-        except ValueError:
+        except (ValueError, RecursionError):
             broken += 1
     if selector.css("[itemscope]"):
         items += [_from_microdata(item) for item in MicrodataExtractor().extract_items(selector.root, url)]
     nodes = [node for item in items if isinstance(item, dict) for node in _graph(item)]
     by_id = {node["@id"]: node for node in nodes if isinstance(node.get("@id"), str)}
-    return StructuredData([_resolved(node, by_id, 0) for node in nodes], url, broken)
+    room = iter(range(_MAX_VALUES))
+    return StructuredData([_resolved(node, by_id, room, 0) for node in nodes], url, broken)
 
 
 def _fields(node: Node, home: Node, offer: Node, agent: Node, url: str) -> dict[str, str | None]:
@@ -220,17 +222,17 @@ def _graph(item: Node) -> Iterator[Node]:
         yield from (entry for entry in _list(entries) if isinstance(entry, dict))
 
 
-def _resolved(node: Any, by_id: Mapping[str, Node], depth: int) -> Any:
-    """References such as {"@id": "#home"} replaced by what they name."""
-    if depth > _MAX_DEPTH:
+def _resolved(node: Any, by_id: Mapping[str, Node], room: Iterator[int], depth: int) -> Any:
+    """References such as {"@id": "#home"} replaced by what they name, as long as the page has room for more."""
+    if depth > _MAX_DEPTH or next(room, None) is None:
         return node
     if isinstance(node, list):
-        return [_resolved(entry, by_id, depth + 1) for entry in node]
+        return [_resolved(entry, by_id, room, depth + 1) for entry in node]
     if not isinstance(node, dict):
         return node
     if node.keys() == {"@id"} and node["@id"] in by_id:
         node = by_id[node["@id"]]
-    return {key: _resolved(value, by_id, depth + 1) for key, value in node.items()}
+    return {key: _resolved(value, by_id, room, depth + 1) for key, value in node.items()}
 
 
 def _from_microdata(item: Any) -> Any:

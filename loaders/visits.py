@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from loaders.browser import NotReadyError, Renderer, RenderError
+from loaders.errors import FetchError, TransportError
 from loaders.frontier import ClaimedPage, Settlement
 from loaders.hosts import Hosts
-from loaders.http import FetchError, HttpClient, Response, TransportError
-from loaders.pages import Page, PageReadError, Reader
-from loaders.politeness import RetryPolicy, RobotsDisallowedError, is_retryable, retry_after_seconds
+from loaders.http import HttpClient, Response
+from loaders.page_limits import PageReadError, check_amount
+from loaders.pages import Page, Reader
+from loaders.politeness import RetryPolicy, is_retryable, retry_after_seconds
+from loaders.robots import RobotsDisallowedError
 from loaders.staging import Observation
 
 RENDER_TRIES = 2
@@ -20,6 +25,8 @@ _GONE = frozenset({404, 410})
 _BLOCKED = frozenset({401, 403, 451})
 _CHALLENGE = "a captcha or challenge page"
 _MARKUP = frozenset({"", "text/html", "application/xhtml+xml", "application/xml", "text/xml", "text/plain"})
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -49,13 +56,16 @@ class Visitor:
             return Settlement(page, "done", "gone", via="http", http_status=response.status)
         if response.status in _BLOCKED or response.headers.get("cf-mitigated") == "challenge":
             return _blocked(page, response, f"HTTP {response.status}")
-        if 200 <= response.status < 300:
-            return await self._read(page, response)
-        return await self._refused(page, response)
+        try:
+            if 200 <= response.status < 300:
+                return await self._read(page, response)
+            return await self._refused(page, response)
+        except PageReadError as error:
+            return _unreadable(page, error, response.status)
 
     async def _refused(self, page: ClaimedPage, response: Response) -> Settlement:
         document = Page(response.url, response.text)
-        if await asyncio.to_thread(self.reader.is_challenge, document):
+        if await _in_thread(self.reader.is_challenge, document):
             return _blocked(page, response, f"HTTP {response.status} with a challenge page")
         error = f"HTTP {response.status}"
         if not is_retryable(response.status):
@@ -70,21 +80,21 @@ class Visitor:
             return _failed(page, f"the page is {response.media_type}, not HTML", response.status)
         document, via = Page(response.url, response.text), "http"
         try:
-            if not await asyncio.to_thread(self.reader.is_ready, page.kind, document):
-                if await asyncio.to_thread(self.reader.is_challenge, document):
+            if not await _in_thread(self.reader.is_ready, page.kind, document):
+                if await _in_thread(self.reader.is_challenge, document):
                     return _blocked(page, response, _CHALLENGE)
                 document, via = await self._rendered(page, response), "browser"
-            content = await asyncio.to_thread(self.reader.read, page.kind, document, page.source_listing_id)
+            content = await _in_thread(self.reader.read, page.kind, document, page.source_listing_id)
+            check_amount(response.url, links=len(content.links), rows=len(content.observations))
         except NotReadyError as error:
-            if await asyncio.to_thread(self.reader.is_challenge, Page(response.url, error.html)):
+            if await _in_thread(self.reader.is_challenge, Page(response.url, error.html)):
                 return _blocked(page, response, _CHALLENGE)
             unready = Page(response.url, error.html)
             return replace(self._unrendered(page, response, error), document=unready)
         except RenderError as error:
             return self._unrendered(page, response, error)
         except PageReadError as error:
-            message = f"{error.message} ({error.hint})" if error.hint else error.message
-            return replace(_failed(page, message, response.status), document=document)
+            return replace(_unreadable(page, error, response.status), document=document)
         return Settlement(
             page,
             "done",
@@ -106,7 +116,7 @@ class Visitor:
             return Page(response.url, await self.renderer.render(response, self.reader.ready(page.kind)))
         except NotReadyError as error:
             rendered = Page(response.url, error.html)
-            if self.reader.promises_ready(page.kind) or await asyncio.to_thread(self.reader.is_challenge, rendered):
+            if self.reader.promises_ready(page.kind) or await _in_thread(self.reader.is_challenge, rendered):
                 raise
             return rendered
 
@@ -123,6 +133,14 @@ class Visitor:
             return Settlement(page, "failed", "error", http_status=http_status, error=error, is_transient=True)
         wait = self.retry.wait(page.attempt, retry_after)
         return Settlement(page, "todo", http_status=http_status, error=error, wait=wait, is_transient=True)
+
+
+async def _in_thread(read: Callable[..., Result], *arguments: Any) -> Result:
+    """Read a document beside the crawl; one that recurses too deeply is a page that cannot be read."""
+    try:
+        return await asyncio.to_thread(read, *arguments)
+    except RecursionError as error:
+        raise PageReadError("the page is nested too deeply to be read") from error
 
 
 def _validators(page: ClaimedPage) -> dict[str, str]:
@@ -154,6 +172,10 @@ def _unchanged(page: ClaimedPage, listing_id: str) -> Settlement:
 
 def _failed(page: ClaimedPage, error: str, http_status: int | None = None) -> Settlement:
     return Settlement(page, "failed", "error", http_status=http_status, error=error)
+
+
+def _unreadable(page: ClaimedPage, error: PageReadError, http_status: int) -> Settlement:
+    return _failed(page, f"{error.message} ({error.hint})" if error.hint else error.message, http_status)
 
 
 def _blocked(page: ClaimedPage, response: Response, error: str) -> Settlement:

@@ -106,6 +106,29 @@ def mass_removal_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def private_network_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that lets a crawl reach machines that are not on the public network."""
+
+    def allow(context: click.Context, _: click.Parameter, networks: str | None) -> None:
+        from loaders.network_guard import allowing
+
+        if networks is not None:
+            try:
+                context.with_resource(allowing(networks))
+            except UsageError as error:
+                raise click.BadParameter(f"{error.message}. {error.hint}") from error
+
+    return click.option(
+        "--allow-private-network",
+        is_flag=False,
+        flag_value="all",
+        expose_value=False,
+        callback=allow,
+        metavar="[NETWORKS]",
+        help="Also open addresses that are not public: all, or those named, such as 10.2.0.0/16,127.0.0.1:8100.",
+    )(command)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="property-manager", prog_name="property-manager")
 def main() -> None:
@@ -205,6 +228,7 @@ def import_(
     "--dry-run", "is_dry_run", is_flag=True, help="Show what would be fetched; at most robots.txt is fetched for that."
 )
 @click.option("--no-sync", is_flag=True, help="Land the rows only.")
+@private_network_option
 @mass_removal_option
 @wait_option
 @json_option
@@ -276,6 +300,7 @@ def scrape(
 @click.option("--source", "names", multiple=True, help="Only this source; repeatable. Default all that name a start.")
 @click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Crawls at once.")
 @click.option("--deadline", metavar="DURATION", help="Stop crawls after so long, such as 45m or 1h30m.")
+@private_network_option
 @json_option
 @operation
 def run(names: tuple[str, ...], jobs: int, deadline: str | None, as_json: bool) -> None:
@@ -299,6 +324,7 @@ def run(names: tuple[str, ...], jobs: int, deadline: str | None, as_json: bool) 
 
 @main.command()
 @click.option("--session-id", help="Only this crawl, by the first digits of its id; default every running one.")
+@private_network_option
 @json_option
 @operation
 def worker(session_id: str | None, as_json: bool) -> None:
@@ -651,6 +677,7 @@ def check_source(names: tuple[str, ...], as_json: bool) -> None:
     help="What the page of --url is.",
 )
 @click.option("--no-save", is_flag=True, help="Do not save the pages for `source check`.")
+@private_network_option
 @json_option
 @operation
 def test_source(name: str, url: str | None, kind: str, no_save: bool, as_json: bool) -> None:
@@ -824,6 +851,51 @@ def replay_quarantine(source: str | None, session_id: str | None, wait: bool, as
     _exit_for_gate(reports)
 
 
+@main.command(name="migrate-legacy", cls=SpreadCommand)
+@click.option("--map", "mapped", multiple=True, metavar="FIELD=COLUMN …", help="Columns that have unusual names.")
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE …", help="Change settings of source legacy.")
+@click.option("--switch", "is_switched", is_flag=True, help="Let a view of the live table take the table's name.")
+@click.option("--rollback", "is_rolled_back", is_flag=True, help="Undo --switch: the table takes its name back.")
+@wait_option
+@json_option
+@operation
+def migrate_legacy(
+    mapped: Sequence[str],
+    assignments: Sequence[str],
+    is_switched: bool,
+    is_rolled_back: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Land the rows of pulled_properties as source legacy, sync them and account for each; safe to repeat.
+
+    Example: property-manager migrate-legacy --map price=asking_price
+    """
+    from loaders.database import connect
+    from loaders.sessions import ensure_source
+    from loaders.settings import change_settings, parse_settings
+    from scripts import legacy
+    from scripts.database import ready_database
+    from scripts.views import print_legacy_name, print_migration
+
+    if is_switched + is_rolled_back + bool(mapped or assignments) > 1:
+        raise UsageError("--switch, --rollback, and --map with --set cannot be combined", "Run them one by one.")
+    mapping, settings = _mapping(legacy.SOURCE, None, mapped), parse_settings(assignments)
+    url = ready_database()
+    with connect(url, application_name="property-manager migrate-legacy") as connection:
+        if is_switched or is_rolled_back:
+            is_new = legacy.switch(connection) if is_switched else legacy.restore(connection)
+            print_legacy_name(is_view=is_switched, is_new=is_new, as_json=as_json)
+            return
+        ensure_source(connection, legacy.SOURCE)
+        change_settings(connection, legacy.SOURCE, settings)
+        landed = legacy.land(connection, mapping)
+        synced = _sync_landed(url, source=legacy.SOURCE, wait=wait)
+        counts = legacy.reconcile(connection) if synced.error is None else None
+    print_migration(landed, synced.reports, counts, synced.error, as_json=as_json)
+    _exit_for(synced)
+
+
 @main.command()
 @click.option("--from-raw", is_flag=True, help="From the raw rows of all sessions; the only kind there is.")
 @click.option("--source", required=True, help="The source.")
@@ -883,6 +955,32 @@ def rollback(session_id: str, is_dry_run: bool, wait: bool, as_json: bool) -> No
         resolved, _, _ = resolve_session(connection, session_id)
         undone = rollback_session(connection, resolved, is_dry_run=is_dry_run)
     print_rollback(undone, as_json=as_json)
+
+
+@main.command()
+@click.option("--source", required=True, help="The portal whose selectors were mended.")
+@click.option("--session-id", help="Only this crawl, by the first digits of its id; default the latest of every scope.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only show what is read otherwise.")
+@json_option
+@operation
+def reparse(source: str, session_id: str | None, is_dry_run: bool, as_json: bool) -> None:
+    """Read the kept pages of a crawl again after its selectors were mended; nothing is fetched.
+
+    What is read otherwise is shown field by field and lands as a corrected session, which the next sync publishes.
+
+    Example: property-manager reparse --source my_portal --dry-run
+    """
+    from loaders.database import connect
+    from loaders.reparse import reparse as read_again
+    from scripts.database import ready_database
+    from scripts.reparse_views import print_reparsed
+    from scripts.sync import require_source, resolve_session
+
+    with connect(ready_database(), application_name="property-manager reparse") as connection:
+        require_source(connection, source)
+        resolved = resolve_session(connection, session_id)[0] if session_id is not None else None
+        crawls = read_again(connection, source, session_id=resolved, is_dry_run=is_dry_run)
+    print_reparsed(crawls, as_json=as_json)
 
 
 @main.group()
@@ -986,6 +1084,34 @@ def disable(rule_name: str, as_json: bool) -> None:
     Example: property-manager rules disable price_is_stated
     """
     _switch_rule(rule_name, is_enabled=False, as_json=as_json)
+
+
+@main.command()
+@click.option("--days", type=click.IntRange(min=1), help="Keep raw rows so long; default each source's retention_days.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Count only.")
+@wait_option
+@json_option
+@operation
+def cleanup(days: int | None, is_dry_run: bool, wait: bool, as_json: bool) -> None:
+    """Remove raw rows by whole months, crawl pages and old failed syncs, and blank personal data that is due.
+
+    What is unsynced, quarantined or held back stays, and so do feed, history and audit.
+
+    Example: property-manager cleanup --days 30 --dry-run
+    """
+    from contextlib import nullcontext
+
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.retention import clean_up
+    from scripts.sync import run_lock
+    from scripts.views import print_cleanup
+
+    with (
+        connect(ready_database(), application_name="property-manager cleanup") as connection,
+        nullcontext() if is_dry_run else run_lock(connection, wait=wait),
+    ):
+        print_cleanup(clean_up(connection, days=days, is_dry_run=is_dry_run), is_dry_run=is_dry_run, as_json=as_json)
 
 
 @main.command()

@@ -17,6 +17,7 @@ from loaders import barriers
 from loaders.database import connect, statements
 from loaders.errors import BusyError, PropertyManagerError, UsageError
 from scripts.dbt_runner import DbtOutcome, DbtProject
+from scripts.retention import apply_retention
 
 _SQL = statements("sync.sql", Path(__file__).parent / "sql")
 
@@ -96,8 +97,9 @@ def sync_pending(
     """Sync until nothing is pending, or until one session is done; a quarantined one is judged again.
 
     `source` limits it to one source. `is_forced` overrides the gate for `until_session`, `allows_mass_removal` lifts
-    the limit on removals for every session this call syncs; both are audited. Raises BusyError when another command
-    is syncing and `wait` is off, SyncFailedError when a run fails; what earlier runs published stays published.
+    the limit on removals for every session this call syncs; both are audited. At the end retention is applied. Raises
+    BusyError when another command is syncing and `wait` is off, SyncFailedError when a run fails; what earlier runs
+    published stays published.
     """
     reports: list[SyncReport] = []
     project = DbtProject(database_url)
@@ -126,6 +128,8 @@ def sync_pending(
                     "Look at `property-manager status` and the log; this is a defect worth reporting.",
                 )
         barriers.reach("after_sync")
+        if reports:
+            apply_retention(connection)
     return reports
 
 

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from loaders.importer import ImportResult
     from scripts.doctor import Check
     from scripts.embedded_postgres import ServerStatus
+    from scripts.legacy import Reconciliation
     from scripts.quality_checks import SessionVerdict
     from scripts.raw_replay import RawReplay
     from scripts.rekey import RekeyResult
     from scripts.replay import Replay
+    from scripts.retention import Cleanup
     from scripts.retire_scope import Retirement
     from scripts.rollback import Rollback
     from scripts.rules import Rehearsal, RuleCheck
@@ -59,6 +61,15 @@ _CRAWL_COLUMNS = (
 _BAR = 20
 _STEPS = "▁▂▃▄▅▆▇█"
 _CITIES = 8
+_LEGACY_ROWS = {
+    "rows": "rows of the legacy table",
+    "active": "active in the live table",
+    "removed": "removed in the live table",
+    "held_back": "held back by rules",
+    "left_before": "marked as gone or sold, never published",
+    "repeated": "repeat another row's listing",
+    "without_id": "without an id",
+}
 _ALWAYS_SHOWN = {"observed", "created", "updated", "removed", "unchanged"}
 
 
@@ -303,6 +314,57 @@ def print_restored(source: str, scope: str, *, as_json: bool) -> None:
         print_json({"source": source, "scope": scope})
         return
     output.print(f"Scope {scope} of {source} may be crawled again; its listings come back when they are seen.")
+
+
+def print_migration(
+    landed: int,
+    reports: Sequence[SyncReport],
+    reconciliation: Reconciliation | None,
+    error: PropertyManagerError | None,
+    *,
+    as_json: bool,
+) -> None:
+    """How many rows of the legacy table landed, what was synced, and what became of each row."""
+    counts = None if reconciliation is None else asdict(reconciliation)
+    if as_json:
+        print_json({"landed": landed, "reconciliation": counts, **_syncs(reports, error)})
+        return
+    output.print(f"{landed} rows landed." if landed else "This state of the legacy table has landed before.")
+    _print_reports(reports, error)
+    if counts is None:
+        output.print(Text("Nothing of it is published yet; `property-manager status` says why.", "yellow"))
+        return
+    show(facts("Every row is accounted for", [(told, counts[name]) for name, told in _LEGACY_ROWS.items()]))
+
+
+def print_legacy_name(*, is_view: bool, is_new: bool, as_json: bool) -> None:
+    """What the name pulled_properties stands for."""
+    if as_json:
+        print_json({"is_view": is_view, "changed": is_new})
+        return
+    holder = "a view of the live table" if is_view else "the legacy table"
+    output.print(f"pulled_properties is {holder}{'' if is_new else ' already'}.")
+
+
+def print_cleanup(cleanup: Cleanup, *, is_dry_run: bool, as_json: bool) -> None:
+    """What was removed and blanked, or would be."""
+    if as_json:
+        print_json({**asdict(cleanup), "dry_run": is_dry_run})
+        return
+    erased = ", ".join(f"{count} of {source}" for source, count in cleanup.erased_listings.items())
+    show(
+        facts(
+            "Would be removed" if is_dry_run else "Removed",
+            [
+                ("raw rows", cleanup.raw_rows),
+                ("partitions", ", ".join(cleanup.dropped_partitions) or 0),
+                ("crawl pages", cleanup.crawl_pages),
+                ("failed syncs", cleanup.failed_syncs),
+                ("personal data of listings", erased or 0),
+                ("old raw rows that stay", cleanup.kept_rows),
+            ],
+        )
+    )
 
 
 def print_quality_report(report: dict[str, Any], page: Path | None = None, *, as_json: bool) -> None:

@@ -102,4 +102,5 @@ order by opened_at, session_id;
 
 -- name: source_settings
 -- How a source wants to be crawled; NULL switches a limit off.
-select requests_per_second, requests_in_flight, detail_ttl_hours from sources where source = %(source)s;
+select requests_per_second, requests_in_flight, detail_ttl_hours, page_retention_days
+from sources where source = %(source)s;

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.rows import dict_row
@@ -21,6 +22,7 @@ from rich.text import Text
 from loaders.browser import find_browser
 from loaders.crawl import CrawlResult
 from loaders.database import connect, statements
+from loaders.network_guard import allowing
 from scripts.config import property_home
 from scripts.console import facts, messages, say, table
 from scripts.database import fresh_demo_database
@@ -89,7 +91,7 @@ def _visit(url: str, portal: DemoPortal, market: Market, number: int, *, is_cut_
     if is_cut_short:
         portal.break_after(SHARE_ANSWERED, keep_adverts=True)
     observed_at = datetime.combine(market.date_of(number), VISIT_HOUR)
-    with _step(f"Day {number}: scraping"):
+    with _step(f"Day {number}: scraping"), allowing(urlsplit(portal.url).netloc):
         crawl = scrape_portal(
             url,
             url=f"{portal.url}/listings",

@@ -35,6 +35,11 @@ _MIGRATED = f"{_DATABASE}_migrated"
 _BUILT = f"{_DATABASE}_built"
 
 
+def pytest_configure() -> None:
+    """Let crawls reach the portals of tests, which listen on one loopback address, and nothing else that is private."""
+    os.environ["PROPERTY_ALLOW_PRIVATE_NETWORK"] = "127.0.0.1"
+
+
 def pytest_report_header() -> str:
     """Say which servers the core of the suite runs on."""
     debian = debian_binaries()

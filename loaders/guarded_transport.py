@@ -1,0 +1,54 @@
+"""Connections of the HTTP client: opened by number, to addresses that the guard lets through, without proxies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import httpcore
+import httpx
+
+from loaders.network_guard import NetworkGuard
+
+_SocketOptions = Iterable[httpcore.SOCKET_OPTION]
+
+
+class GuardedTransport(httpx.AsyncHTTPTransport):
+    """A transport whose connections all pass the guard. Certificates are checked against the name that was asked."""
+
+    def __init__(self, guard: NetworkGuard) -> None:
+        super().__init__(trust_env=False)
+        # httpx hands no network backend on, so the pool it made, still without connections, is replaced.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(), network_backend=_GuardedBackend(guard)
+        )
+
+
+class _GuardedBackend(httpcore.AsyncNetworkBackend):
+    def __init__(self, guard: NetworkGuard) -> None:
+        self._guard = guard
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: _SocketOptions | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address that answers. Raises RefusedAddressError when none may be asked."""
+        try:
+            addresses = await self._guard.addresses(host, port)
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in addresses:
+            try:
+                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait between two tries to connect."""
+        await self._network.sleep(seconds)

@@ -1,0 +1,243 @@
+-- name: limits
+-- Per source, the instant before which raw rows may go: the days that a command gives, else the source's own.
+select source, now() - make_interval(days => coalesce(%(days)s::integer, retention_days)) as keep_from
+from sources
+where coalesce(%(days)s::integer, retention_days) is not null
+order by source;
+
+-- name: old_partitions
+-- Months of raw rows that are past for some sources; with `only_new` those of them with sessions not cleaned yet.
+select months.partition_name, months.starts_at, months.ends_at, past.sources
+from (
+    select
+        partitions.relname as partition_name,
+        to_date(right(partitions.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as starts_at,
+        (to_date(right(partitions.relname, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC' as ends_at
+    from pg_inherits as inherits
+    inner join pg_class as partitions on inherits.inhrelid = partitions.oid
+    where inherits.inhparent = 'property_scrapes_staging'::regclass
+) as months
+cross join lateral (
+    select array_agg(limits.source order by limits.source) as sources
+    from unnest(%(sources)s::text [], %(keep_from)s::timestamptz []) as limits (source, keep_from)
+    where limits.keep_from >= months.ends_at
+) as past
+where
+    past.sources is not null
+    and (
+        not %(only_new)s
+        or exists (
+            select 1 from scrape_sessions as sessions
+            where
+                sessions.source = any(past.sources)
+                and sessions.status in ('complete', 'failed')
+                and sessions.opened_at >= months.starts_at
+                and sessions.opened_at < months.ends_at
+                and sessions.raw_rows_removed_at is null
+        )
+    )
+order by months.partition_name;
+
+-- name: keep_rows
+-- Copies the rows of a month that stay: other sources', unsynced and quarantined sessions', and those held back.
+create temporary table kept_rows on commit drop as
+select staged.*
+from property_scrapes_staging as staged
+left join scrape_sessions as sessions on staged.session_id = sessions.session_id
+where
+    staged.landed_at >= %(starts_at)s
+    and staged.landed_at < %(ends_at)s
+    and (
+        staged.source <> all(%(sources)s)
+        or coalesce(sessions.status not in ('complete', 'failed'), true)
+        or exists (
+            select 1 from rule_violations as violations
+            where
+                violations.property_id = staged.property_id
+                and violations.session_id = staged.session_id
+                and violations.severity = 'error'
+                and not exists (
+                    select 1 from properties_live as live
+                    where live.property_id = staged.property_id and live.observed_at > staged.observed_at
+                )
+        )
+    );
+
+-- name: count_rows
+-- Rows of a month that go, and rows that stay.
+select
+    (
+        select count(*) from property_scrapes_staging
+        where landed_at >= %(starts_at)s and landed_at < %(ends_at)s
+    ) - (select count(*) from kept_rows),
+    (select count(*) from kept_rows);
+
+-- name: mark_sessions
+-- Remembers that the raw rows of finished sessions of a month have gone.
+update scrape_sessions set raw_rows_removed_at = now()
+where
+    source = any(%(sources)s)
+    and status in ('complete', 'failed')
+    and opened_at >= %(starts_at)s
+    and opened_at < %(ends_at)s
+    and raw_rows_removed_at is null;
+
+-- name: count_pages
+-- Pages of finished crawls that were opened before their source's instant.
+select count(*)
+from scrape_pages as pages
+inner join scrape_sessions as sessions on pages.session_id = sessions.session_id
+inner join unnest(%(sources)s::text [], %(keep_from)s::timestamptz []) as limits (source, keep_from)
+    on sessions.source = limits.source and sessions.opened_at < limits.keep_from
+where sessions.status in ('complete', 'failed');
+
+-- name: remove_pages
+-- Removes them, with the tries that failed.
+with old as (
+    select sessions.session_id
+    from scrape_sessions as sessions
+    inner join unnest(%(sources)s::text [], %(keep_from)s::timestamptz []) as limits (source, keep_from)
+        on sessions.source = limits.source and sessions.opened_at < limits.keep_from
+    where sessions.status in ('complete', 'failed')
+),
+
+errors as (
+    delete from scrape_page_errors where session_id in (select session_id from old)
+)
+
+delete from scrape_pages where session_id in (select session_id from old);
+
+-- name: count_runs
+-- Failed syncs older than so many days; those that published belong to the audit, and the last one to `status`.
+select count(*) from sync_metadata
+where
+    status = 'failed'
+    and started_at < now() - make_interval(days => %(days)s)
+    and started_at < (select max(started_at) from sync_metadata);
+
+-- name: remove_runs
+-- Removes them with what they took, and requests of that age.
+with old as (
+    select sync_id from sync_metadata
+    where
+        status = 'failed'
+        and started_at < now() - make_interval(days => %(days)s)
+        and started_at < (select max(started_at) from sync_metadata)
+),
+
+requests as (
+    delete from sync_requests where requested_at < now() - make_interval(days => %(days)s)
+),
+
+taken as (
+    delete from sync_sessions where sync_id in (select sync_id from old)
+)
+
+delete from sync_metadata where sync_id in (select sync_id from old);
+
+-- name: audit
+-- Leaves a trace of what was removed or blanked.
+insert into admin_audit_log (action, target, details) values (%(action)s, %(target)s, %(details)s);
+
+-- name: erases
+-- Whether any source limits how long personal data are kept.
+select exists (select 1 from sources where personal_data_retention_days is not null);
+
+-- name: due_erasures
+-- Listings that left longer ago than their source keeps personal data, and that were not blanked in this spell.
+create temporary table due_erasures on commit drop as
+select live.property_id, live.spell_number, live.source, live.removed_at
+from properties_live as live
+inner join sources on live.source = sources.source
+where
+    live.listing_status = 'removed'
+    and live.removed_at < now() - make_interval(days => sources.personal_data_retention_days)
+    and not exists (
+        select 1 from personal_data_erasures as erased
+        where erased.property_id = live.property_id and erased.spell_number >= live.spell_number
+    )
+order by live.property_id
+limit %(limit)s;
+
+-- name: count_due
+-- How many listings those are, by source.
+select source, count(*) from due_erasures group by source order by source;
+
+-- name: take_publish_lock
+-- The lock under which published tables change; it ends with the transaction.
+select pg_advisory_xact_lock(20558, hashtext(current_schema()));
+
+-- name: blank_live
+-- Blanks the live table, also what it remembers of values that drifted.
+update properties_live as live
+set
+    agent_name = null, agent_phone = null, agent_email = null,
+    significant_baseline = live.significant_baseline - '{agent_name,agent_phone,agent_email}'::text []
+from due_erasures as due
+where live.property_id = due.property_id;
+
+-- name: blank_history
+-- Blanks every version of the history.
+update properties_history as history
+set agent_name = null, agent_phone = null, agent_email = null
+from due_erasures as due
+where
+    history.property_id = due.property_id
+    and num_nonnulls(history.agent_name, history.agent_phone, history.agent_email) > 0;
+
+-- name: blank_changes
+-- Blanks the feed: changes of these fields keep their place without values, full rows lose the keys.
+update property_changes as changes
+set
+    old_value = case
+        when changes.field_name is null and jsonb_typeof(changes.old_value) = 'object'
+            then changes.old_value - '{agent_name,agent_phone,agent_email}'::text []
+    end,
+    new_value = case
+        when changes.field_name is null and jsonb_typeof(changes.new_value) = 'object'
+            then changes.new_value - '{agent_name,agent_phone,agent_email}'::text []
+    end
+from due_erasures as due
+where
+    changes.property_id = due.property_id
+    and (
+        changes.field_name in ('agent_name', 'agent_phone', 'agent_email')
+        or changes.old_value ?| '{agent_name,agent_phone,agent_email}'
+        or changes.new_value ?| '{agent_name,agent_phone,agent_email}'
+    );
+
+-- name: blank_raw_rows
+-- Blanks the raw rows up to the removal, with the record as it came; what was seen since belongs to another life.
+update property_scrapes_staging as staged
+set agent_name_text = null, agent_phone_text = null, agent_email_text = null, payload = null
+from due_erasures as due
+where
+    staged.property_id = due.property_id
+    and staged.observed_at <= due.removed_at
+    and num_nonnulls(staged.agent_name_text, staged.agent_phone_text, staged.agent_email_text, staged.payload) > 0;
+
+-- name: blank_violations
+-- Blanks the values that broke rules on these fields.
+update rule_violations as violations
+set found_value = null
+from due_erasures as due
+where
+    violations.property_id = due.property_id
+    and violations.observed_at <= due.removed_at
+    and violations.field_name in ('agent_name', 'agent_phone', 'agent_email');
+
+-- name: blank_replaced
+-- Blanks what a rollback would put back.
+update replaced_listings as replaced
+set significant_baseline = replaced.significant_baseline - '{agent_name,agent_phone,agent_email}'::text []
+from due_erasures as due
+where replaced.property_id = due.property_id;
+
+-- name: record_erasures
+-- Remembers whose personal data were blanked.
+insert into personal_data_erasures (property_id, spell_number, source)
+select property_id, spell_number, source from due_erasures;
+
+-- name: has_published
+-- Whether there is anything published.
+select to_regclass('properties_live') is not null and to_regclass('properties_history') is not null;

@@ -1,0 +1,179 @@
+"""A portal that means harm: nothing reaches a machine behind it, pages cost no more than their bounds, adverts land."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+
+import psycopg
+import pytest
+
+from loaders.browser import Renderer, RenderError
+from loaders.errors import FetchError, RefusedAddressError
+from loaders.http import HttpClient
+from loaders.network_guard import NetworkGuard
+from scripts.demo.hostile import ADVERTS, HostilePortal, Target
+from tests.python.integration.sites import set_rate
+
+CRAWL = """
+import json, os, resource, sys
+from loaders.crawl import scrape
+from loaders.politeness import RetryPolicy
+
+limits = {"page_seconds": 1.0, "ready_seconds": 1.0, "retry": RetryPolicy(tries=1, first_wait=0.02, longest_wait=0.2)}
+result = scrape(os.environ["CRAWLED_DATABASE"], url=sys.argv[1], **limits)
+peaks = [resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(json.dumps([str(result.session_id), result.listings_seen, result.incomplete_reason, peaks]))
+"""
+UNWRITABLE = {"octal", "full-width"}
+"""Spellings that the HTTP client takes for no address at all; the browser reads them."""
+
+
+class InnerMachine:
+    """A machine that nobody outside should reach: it listens on a loopback address of its own and counts visits."""
+
+    def __init__(self) -> None:
+        self._stream = socket.socket()
+        self._datagrams = socket.socket(type=socket.SOCK_DGRAM)
+        for opened in (self._stream, self._datagrams):
+            opened.bind(("127.0.0.2", 0))
+            opened.setblocking(False)
+        self._stream.listen(100)
+        self.target = Target(self._stream.getsockname()[1], self._datagrams.getsockname()[1])
+
+    def visits(self) -> tuple[int, int]:
+        """Connections and datagrams since the last time."""
+        connections = datagrams = 0
+        with suppress(BlockingIOError):
+            while True:
+                self._stream.accept()[0].close()
+                connections += 1
+        with suppress(BlockingIOError):
+            while True:
+                self._datagrams.recv(2048)
+                datagrams += 1
+        return connections, datagrams
+
+    def close(self) -> None:
+        self._stream.close()
+        self._datagrams.close()
+
+
+@pytest.fixture
+def machine() -> Iterator[InnerMachine]:
+    opened = InnerMachine()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def portal(machine: InnerMachine) -> Iterator[HostilePortal]:
+    with HostilePortal(machine.target) as opened:
+        yield opened
+
+
+def only(portal: HostilePortal) -> NetworkGuard:
+    return NetworkGuard.parse(portal.url.removeprefix("http://"))
+
+
+def fetch(portal: HostilePortal, path: str, guard: NetworkGuard) -> None:
+    async def run() -> None:
+        async with HttpClient(guard=guard, page_seconds=0.5) as client:
+            await client.get(portal.url + path)
+
+    asyncio.run(run())
+
+
+def render(portal: HostilePortal, path: str, guard: NetworkGuard) -> None:
+    async def run() -> None:
+        async with HttpClient(guard=guard) as client, Renderer(client.agent, ready_seconds=1.0, guard=guard) as browser:
+            await browser.render(await client.get(portal.url + path), "#never")
+
+    asyncio.run(run())
+
+
+def test_redirects_to_a_private_address_are_refused(machine: InnerMachine, portal: HostilePortal) -> None:
+    for name in machine.target.spellings.keys() - UNWRITABLE:
+        with pytest.raises(RefusedAddressError, match=r"is not opened: \S+ is a loopback address"):
+            fetch(portal, f"/redirect/{name}", only(portal))
+    for name in UNWRITABLE:
+        with pytest.raises(FetchError):
+            fetch(portal, f"/redirect/{name}", only(portal))
+    with pytest.raises(RefusedAddressError, match="'file:///etc/passwd' is not a web address"):
+        fetch(portal, "/redirect/file", only(portal))
+    assert machine.visits() == (0, 0)
+
+
+def test_the_same_redirects_would_arrive_without_the_guard(machine: InnerMachine, portal: HostilePortal) -> None:
+    for name in sorted(machine.target.spellings.keys() - UNWRITABLE):
+        with suppress(FetchError):
+            fetch(portal, f"/redirect/{name}", NetworkGuard.parse("all"))
+        assert machine.visits()[0] > 0, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/script/requests", "/script/frames"])
+def test_what_scripts_and_frames_ask_for_would_arrive_without_the_guard(
+    machine: InnerMachine, portal: HostilePortal, path: str
+) -> None:
+    with pytest.raises(RenderError):
+        render(portal, path, NetworkGuard.parse("all"))
+    connections, datagrams = machine.visits()
+    assert connections >= 8
+    # What is no web request has no gateway, so it goes nowhere even then.
+    assert datagrams == 0
+
+
+@pytest.mark.slow
+def test_a_crawl_meets_every_trap_and_goes_on(
+    database_url: str, connection: psycopg.Connection, machine: InnerMachine, portal: HostilePortal
+) -> None:
+    set_rate(connection, "local_portal", 1000)
+    process = subprocess.run(
+        [sys.executable, "-c", CRAWL, f"{portal.url}/flats"],
+        env={
+            **os.environ,
+            "CRAWLED_DATABASE": database_url,
+            "PROPERTY_ALLOW_PRIVATE_NETWORK": portal.url.removeprefix("http://"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert process.returncode == 0, process.stderr
+    session_id, listings_seen, incomplete_reason, (own_peak, browser_peak) = json.loads(process.stdout)
+
+    assert machine.visits() == (0, 0)
+    assert listings_seen == ADVERTS
+    assert incomplete_reason is not None
+    traps = {path for path in portal.pages if path.startswith(("/redirect/", "/heavy/", "/script/"))}
+    pages = connection.execute(
+        "select url, state, error from scrape_pages where session_id = %s and state <> 'done'", [session_id]
+    ).fetchall()
+    errors = {url.removeprefix(portal.url): error for url, state, error in pages}
+    assert {state for _, state, _ in pages} == {"failed"}
+    assert errors.keys() == traps
+    for path, reason in {
+        "/redirect/mapped": "is a loopback address",
+        "/redirect/file": "is not a web address",
+        "/redirect/stairs": "redirects more than 5 times",
+        "/heavy/endless": "larger than",
+        "/heavy/slow": "no complete answer within 1 s",
+        "/heavy/bomb": "more than 200 times its size",
+        "/heavy/double-bomb": "not asked for",
+        "/heavy/deep": "nested deeper than 512 levels",
+        "/heavy/microdata": "nests microdata",
+        "/script/endless": "rendering took more than",
+        "/script/alerts": "rendering took more than",
+    }.items():
+        assert reason in errors[path], path
+    assert own_peak < 400, "MB of the crawl itself"
+    assert browser_peak < 1_200, "MB of the largest process of the browser"
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024 < 1_200

@@ -1,0 +1,177 @@
+"""The legacy table `pulled_properties`: migrated, accounted for, served by a view, and put back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from tests.python.conftest import Command
+from tests.python.integration.snapshots import MAPPING, flats, write_csv
+
+pytestmark = pytest.mark.slow
+
+LEGACY = """
+create table pulled_properties (
+    id integer primary key,
+    url text,
+    title varchar(200),
+    price integer,
+    size numeric(8, 2),
+    bedrooms smallint,
+    address text,
+    city text,
+    features text [],
+    photos jsonb,
+    balcony boolean,
+    phone text,
+    date_listed date,
+    agency text,
+    status text,
+    created_at timestamptz not null default '2023-04-01 10:00+00'
+);
+insert into pulled_properties (
+    id, url, title, price, size, bedrooms, address, city, features, photos, balcony, phone, date_listed, agency, status
+)
+select
+    number, 'https://old.example/' || number, 'Home ' || number, 100000 + number, 50.5, 2, number || ' Hill Road',
+    'York', array['garden', 'bath'], jsonb_build_array('https://old.example/' || number || '.jpg'), true, '01904 1',
+    '2023-03-01', 'Hill & Sons', 'available'
+from generate_series(1, 12) as numbers (number);
+update pulled_properties set price = -1 where id = 3;
+update pulled_properties set status = 'Sold' where id = 4;
+"""
+
+MIGRATE = "select migrate_pulled_properties_to_live()"
+
+
+@pytest.fixture
+def legacy(connection: psycopg.Connection) -> psycopg.Connection:
+    connection.execute(LEGACY)
+    return connection
+
+
+def test_every_row_is_accounted_for_and_a_second_time_changes_nothing(
+    command: Command, legacy: psycopg.Connection
+) -> None:
+    assert one(legacy, MIGRATE) == 12
+    assert one(legacy, MIGRATE) == 0
+    first = command.ok("migrate-legacy", "--json").json
+    assert first["landed"] == 0
+    assert [session["created"] for sync in first["syncs"] for session in sync["sessions"]] == [10]
+    expected = {"rows": 12, "active": 10, "held_back": 1, "left_before": 1}
+    assert {name: count for name, count in first["reconciliation"].items() if count} == expected
+
+    before = published(legacy)
+    again = command.ok("migrate-legacy", "--json").json
+    assert (again["landed"], again["syncs"], again["reconciliation"]) == (0, [], first["reconciliation"])
+    assert published(legacy) == before
+    kept = "select price, area_m2, bedrooms, street_address, amenities, images, has_balcony, agent_phone, "
+    kept += "listed_at::date::text from properties_live where source_listing_id = '1'"
+    assert legacy.execute(kept).fetchone() == (
+        *(100_001, 50.5, 2, "1 Hill Road", ["bath", "garden"], ["https://old.example/1.jpg"], True, "01904 1"),
+        "2023-03-01",
+    )
+
+    legacy.execute("update pulled_properties set price = 90000 where id = 5")
+    legacy.execute("update pulled_properties set price = 100003 where id = 3")
+    changed = command.ok("migrate-legacy").stdout
+    assert "12 rows landed." in changed
+    assert "Every row is accounted for" in changed
+    assert one(legacy, "select count(*) from properties_live where listing_status = 'active'") == 11
+    assert one(legacy, "select price from properties_live where source_listing_id = '5'") == 90_000
+
+
+def test_the_view_serves_old_frontends_until_it_is_rolled_back(
+    command: Command, legacy: psycopg.Connection, tmp_path: Path
+) -> None:
+    early = command.run("migrate-legacy", "--switch")
+    assert (early.code, "was not migrated yet" in early.stderr) == (2, True)
+    command.ok("migrate-legacy")
+    rows_before = legacy.execute("select * from pulled_properties order by id").fetchall()
+
+    assert command.ok("migrate-legacy", "--switch", "--json").json == {"is_view": True, "changed": True}
+    assert "already" in command.ok("migrate-legacy", "--switch").stdout
+    served = legacy.execute("select * from pulled_properties order by id")
+    columns = [column.name for column in served.description or ()]
+    by_id = {row[0]: dict(zip(columns, row, strict=True)) for row in served}
+    old_row = dict(zip(columns, rows_before[0], strict=True))
+    assert by_id.keys() == {1, 2, *range(5, 13)}
+    assert by_id[1] == {**old_row, "features": ["bath", "garden"]}
+
+    feed = write_csv(tmp_path / "new.csv", flats(1))
+    command.ok("import", feed, "--source", "portal", *MAPPING)
+    new_key, title, agency = legacy.execute(
+        "select id, title, agency from pulled_properties where title = 'Flat 1'"
+    ).fetchall()[0]
+    assert (2**52 <= new_key < 2**53, title, agency) == (True, "Flat 1", None)
+    with pytest.raises(errors.ObjectNotInPrerequisiteState):
+        legacy.execute("update pulled_properties set price = 1 where id = 1")
+    assert command.ok("migrate-legacy", "--json").json["landed"] == 0
+
+    assert command.ok("migrate-legacy", "--rollback", "--json").json == {"is_view": False, "changed": True}
+    assert legacy.execute("select * from pulled_properties order by id").fetchall() == rows_before
+    assert one(legacy, "select count(*) from properties_live") == 11
+    assert command.ok("migrate-legacy", "--rollback", "--json").json == {"is_view": False, "changed": False}
+    actions = legacy.execute("select action from admin_audit_log where action like '%legacy'").fetchall()
+    assert sorted(actions) == [("migrate legacy",), ("restore legacy",), ("switch legacy",)]
+
+
+def test_a_killed_migration_is_ended_by_the_next_one(
+    command: Command, legacy: psycopg.Connection, tmp_path: Path
+) -> None:
+    reached = tmp_path / "reached"
+    barriers = {"PROPERTY_BARRIER": "before_publish_commit", "PROPERTY_BARRIER_FILE": str(reached)}
+    killed = command.run_in_process_of_its_own("migrate-legacy", **barriers)
+    assert (killed.code, reached.exists()) == (-9, True)
+    assert one(legacy, "select count(*) from properties_live") == 0
+
+    ended = command.ok("migrate-legacy", "--json").json
+    assert (ended["landed"], ended["reconciliation"]["active"]) == (0, 10)
+    assert one(legacy, "select count(*) from property_scrapes_staging") == 12
+
+
+def test_unusual_names_are_mapped_and_mistakes_are_explained(command: Command, connection: psycopg.Connection) -> None:
+    missing = command.run("migrate-legacy")
+    assert (missing.code, "there is no table pulled_properties" in missing.stderr) == (2, True)
+    connection.execute("create table pulled_properties (ref text, cost text, heating text)")
+    unmapped = command.run("migrate-legacy")
+    assert (unmapped.code, "nothing says which column" in unmapped.stderr) == (2, True)
+    unknown = command.run("migrate-legacy", "--map", "source_listing_id=reff")
+    assert (unknown.code, "has no column reff" in unknown.stderr, "ref, cost, heating" in unknown.stderr) == (
+        *(2, True, True),
+    )
+    connection.execute("insert into pulled_properties values (' a ', '€ 1,200', 'gas'), ('a', '1', ''), ('', '2', '')")
+    mapping = '{"source_listing_id": "ref", "price": "cost", "attributes.heating": "heating"}'
+    assert one(connection, "select migrate_pulled_properties_to_live(%s)", [mapping]) == 2
+    rows = connection.execute(
+        "select source_listing_id, price_text, attributes, observed_fields from property_scrapes_staging "
+        "where attributes ->> 'heating' = 'gas'"
+    ).fetchall()
+    assert rows == [("a", "€ 1,200", {"heating": "gas"}, ["attributes.heating", "price"])]
+    assert connection.execute(
+        "select rows_read, rows_landed, rows_rejected, duplicates_collapsed from scrape_sessions"
+    ).fetchone() == (3, 2, 1, 1)
+    assert connection.execute("select reason_code, raw_text::jsonb ->> 'cost' from landing_rejects").fetchall() == [
+        ("missing_id", "2")
+    ]
+    connection.execute("update scrape_sessions set status = 'rolled_back'")
+    assert one(connection, "select migrate_pulled_properties_to_live(%s)", [mapping]) == 2
+    with pytest.raises(errors.UndefinedColumn, match="there is no field cost"):
+        connection.execute('select migrate_pulled_properties_to_live(\'{"cost": "cost"}\')')
+
+
+def one(connection: psycopg.Connection, query: str, parameters: list[Any] | None = None) -> Any:
+    row = connection.execute(query, parameters).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def published(connection: psycopg.Connection) -> list[Any]:
+    return [
+        connection.execute(f"select * from {table} order by 1, 2").fetchall()
+        for table in ("properties_live", "property_changes", "properties_history")
+    ]
