@@ -51,9 +51,10 @@ class Step:
 class RawReplay:
     """What a replay did and found.
 
-    `changes` and `versions` count the live rows that were compared. `differences` counts rows that are missing in the
-    replay, are only there, or have other values; `examples` holds the first of them with both contents, as JSON.
-    `schema` is where the replay stands, None when it was dropped.
+    `changes` and `versions` count the live rows that were compared, without those of `erased_listings`, whose personal
+    data were blanked, in the raw rows as well. `differences` counts rows that are missing in the replay, are only
+    there, or have other values; `examples` holds the first of them with both contents, as JSON. `schema` is where the
+    replay stands, None when it was dropped.
     """
 
     source: str
@@ -61,6 +62,7 @@ class RawReplay:
     rollbacks: int
     changes: int
     versions: int
+    erased_listings: int
     differences: int
     examples: tuple[dict[str, Any], ...]
     schema: str | None

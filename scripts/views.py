@@ -549,6 +549,7 @@ def print_raw_replay(found: RawReplay, *, as_json: bool) -> None:
             [
                 ("syncs and rollbacks repeated", f"{found.syncs} and {found.rollbacks}"),
                 ("compared", f"{_counted(found.changes, 'change')}, {_counted(found.versions, 'version')}"),
+                ("left out, personal data blanked", _counted(found.erased_listings, "listing")),
                 ("differences", found.differences or "none"),
                 ("kept in the schema", found.schema or "nothing"),
             ],

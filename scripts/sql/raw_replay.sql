@@ -26,9 +26,12 @@ from scrape_sessions as sessions
 where
     sessions.session_id = any(%(session_ids)s)
     and sessions.rows_landed > 0
-    and not exists (
-        select 1 from property_scrapes_staging as staged
-        where staged.session_id = sessions.session_id and staged.landed_at = sessions.opened_at
+    and (
+        sessions.raw_rows_removed_at is not null
+        or not exists (
+            select 1 from property_scrapes_staging as staged
+            where staged.session_id = sessions.session_id and staged.landed_at = sessions.opened_at
+        )
     )
 order by sessions.opened_at, sessions.session_id;
 
@@ -46,6 +49,9 @@ alter table validation_rules disable trigger user;
 drop table sources, retired_scopes, listing_id_aliases, property_scrapes_staging, landing_rejects cascade;
 
 create view property_scrapes_staging as select * from {live}.property_scrapes_staging;
+
+create rule raw_rows_are_not_updated as on update to property_scrapes_staging do instead nothing;
+create rule raw_rows_are_not_deleted as on delete to property_scrapes_staging do instead nothing;
 
 create view landing_rejects as select * from {live}.landing_rejects;
 
@@ -86,7 +92,12 @@ create view sources as
 select settings.*
 from {live}.sources as present
 left join changed_since on changed_since.action = 'sources' and present.source = changed_since.target
-cross join lateral jsonb_populate_record(present, coalesce(changed_since.earlier, '{{}}')) as settings;
+cross join
+    lateral jsonb_populate_record(
+        present,
+        -- A replay must not clean up after its syncs.
+        coalesce(changed_since.earlier, '{{}}') || '{{"retention_days": null, "personal_data_retention_days": null}}'
+    ) as settings;
 
 create view rules_then as
 select rules.*
@@ -136,18 +147,22 @@ where sessions.session_id = %(session_id)s
 on conflict (session_id) do update set status = excluded.status, is_forced = excluded.is_forced;
 
 -- name: compared
--- How many rows of changes and history there are, and those that differ, the first ones told.
-with recorded as (
+-- How many rows of changes and history there are, and those that differ, the first ones told. Listings whose personal
+-- data were blanked are left out, since their raw rows were blanked as well.
+with erased as (
+    select distinct property_id from {live}.personal_data_erasures where source = %(source)s
+),
+recorded as (
     select
         'property_changes' as table_name, property_id, change_id::text as row_key,
         to_jsonb(changes) - array['sync_id', 'sequence', 'detected_at']
         || jsonb_build_object('place', row_number() over (partition by property_id order by sequence)) as content
     from {live}.property_changes as changes
-    where source = %(source)s and is_published
+    where source = %(source)s and is_published and property_id not in (select property_id from erased)
     union all
     select 'properties_history', property_id, version::text, to_jsonb(versions)
     from {live}.properties_history as versions
-    where source = %(source)s
+    where source = %(source)s and property_id not in (select property_id from erased)
 ),
 replayed as (
     select
@@ -155,10 +170,11 @@ replayed as (
         to_jsonb(changes) - array['sync_id', 'sequence', 'detected_at']
         || jsonb_build_object('place', row_number() over (partition by property_id order by sequence)) as content
     from {replay}.property_changes as changes
-    where is_published
+    where is_published and property_id not in (select property_id from erased)
     union all
     select 'properties_history', property_id, version::text, to_jsonb(versions)
     from {replay}.properties_history as versions
+    where property_id not in (select property_id from erased)
 ),
 differing as (
     select
@@ -170,6 +186,7 @@ differing as (
 select
     (select count(*) from recorded where table_name = 'property_changes') as changes,
     (select count(*) from recorded where table_name = 'properties_history') as versions,
+    (select count(*) from erased) as erased_listings,
     (select count(*) from differing) as differences,
     coalesce(
         (
