@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("PROPERTY_ORDER_EXAMPLES", "1"))
 """How many groups of pasts are tried; each takes as many syncs as its past is cut into sessions at most."""
-SESSIONS = 10 if EXAMPLES > 1 else 5
-_PASTS = 3
+SESSIONS = 10 if EXAMPLES > 1 else 4
+_PASTS = 2
 _TITLES = ("Sunny", "Quiet", "New", "Old")
 _START = datetime(2024, 5, 1, tzinfo=UTC)
 _COLUMNS = ("id", "seen", "price", "title")
