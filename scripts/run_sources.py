@@ -13,8 +13,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from loaders.database import connect, statements
-from loaders.errors import BusyError, PropertyManagerError, UsageError
+from loaders.errors import BusyError, DatabaseUnavailableError, PropertyManagerError, UsageError
 from loaders.source_files import Start, load_source_file, require_source_file, source_paths
 from scripts.console import error_as_json
 from scripts.logs import start_logging
@@ -225,7 +227,8 @@ def _crawl(database_url: str, name: str, start: Start, results: Connection) -> N
     try:
         store_settings(database_url, name)
         crawl = scrape(database_url, url=start.url, source=name, scope=start.scope, max_pages=start.max_pages)
-    except PropertyManagerError as error:
+    except (PropertyManagerError, psycopg.Error) as failure:
+        error = _told(failure)
         logger.exception("the crawl of %s failed: %s", name, error.message)
         results.send((None, (error.message, error.hint, error.code, error.exit_code)))
     else:
@@ -248,10 +251,17 @@ def _synced(database_url: str, run: SourceRun, ends: Deadline) -> SourceRun:
         except BusyError:
             time.sleep(min(_BUSY_SECONDS, ends.left or _BUSY_SECONDS))
             continue
-        except PropertyManagerError as failure:
-            error = failure
+        except (PropertyManagerError, psycopg.Error) as failure:
+            error = _told(failure)
         break
     return replace(run, reports=tuple(reports), error=error, seconds=run.seconds + time.monotonic() - began)
+
+
+def _told(failure: PropertyManagerError | psycopg.Error) -> PropertyManagerError:
+    """An error for people; what the database says of itself is one of them."""
+    if isinstance(failure, PropertyManagerError):
+        return failure
+    return DatabaseUnavailableError(f"the database failed: {str(failure).strip()}", "The next round goes on with it.")
 
 
 def _too_late(what: str) -> DeadlineError:
