@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from playwright.async_api import (
     Browser,
@@ -28,6 +29,7 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
+from loaders.browser_memory import hold_memory
 from loaders.errors import PropertyManagerError
 from loaders.gateway import Gateway
 from loaders.http import MAX_BODY_BYTES, Response
@@ -142,7 +144,9 @@ class Renderer:
         self._guard = guard or NetworkGuard.configured()
         self._render_seconds = RENDER_SHARE * ready_seconds
         self._ready_seconds = ready_seconds
+        self._tabs = tabs
         self._slots = asyncio.Semaphore(tabs)
+        self._memory: asyncio.Task[None] | None = None
         self._launching = asyncio.Lock()
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
@@ -232,23 +236,29 @@ class Renderer:
         async with self._launching:
             if self._browser is None or not self._browser.is_connected():
                 path = find_browser()
+                mark = f"--property-manager-renderer={uuid4()}"
                 if self._playwright is None:
                     self._playwright = await async_playwright().start()
                 try:
                     self._browser = await self._playwright.chromium.launch(
                         executable_path=path,
-                        args=list(LAUNCH_ARGUMENTS),
+                        args=[*LAUNCH_ARGUMENTS, mark],
                         handle_sigint=False,
                         handle_sigterm=False,
                         handle_sighup=False,
                     )
                 except PlaywrightError as error:
                     raise BrowserMissingError(f"{path} could not be started: {_first_line(error)}") from error
+                if self._memory is not None:
+                    self._memory.cancel()
+                self._memory = asyncio.create_task(hold_memory(mark, self._tabs))
             return self._browser
 
     async def _shut_down(self) -> None:
         browser, self._browser = self._browser, None
         playwright, self._playwright = self._playwright, None
+        if self._memory is not None:
+            self._memory.cancel()
         if browser is not None and browser.is_connected():
             await browser.close()
         if playwright is not None:

@@ -46,6 +46,7 @@ class Cleanup:
     kept_rows: int = 0
     dropped_partitions: list[str] = field(default_factory=list)
     crawl_pages: int = 0
+    page_documents: int = 0
     failed_syncs: int = 0
     erased_listings: dict[str, int] = field(default_factory=dict)
 
@@ -68,6 +69,7 @@ def clean_up(
             old = {"sources": [source for source, _ in limits], "keep_from": [instant for _, instant in limits]}
             _remove_raw_rows(connection, result, {**old, "only_new": only_new}, is_dry_run=is_dry_run)
             result.crawl_pages = _remove(connection, "pages", old, is_dry_run=is_dry_run)
+        result.page_documents = _expire_documents(connection, is_dry_run=is_dry_run)
         result.failed_syncs = _remove(connection, "runs", {"days": run_log_days()}, is_dry_run=is_dry_run)
         if connection.execute(_SQL["erases"]).fetchone() == (True,):
             _erase_personal_data(connection, result, is_dry_run=is_dry_run)
@@ -139,6 +141,15 @@ def _remove(connection: psycopg.Connection, what: str, parameters: dict[str, Any
         if removed:
             _audit(connection, f"remove {what}", None, {"removed": removed})
     return removed
+
+
+def _expire_documents(connection: psycopg.Connection, *, is_dry_run: bool) -> int:
+    with connection.transaction():
+        row = connection.execute(_SQL["expire_documents"], {"is_dry_run": is_dry_run}).fetchone()
+        assert row is not None
+        if row[0] and not is_dry_run:
+            _audit(connection, "remove documents", None, {"removed": row[0]})
+    return row[0]
 
 
 def _erase_personal_data(connection: psycopg.Connection, result: Cleanup, *, is_dry_run: bool) -> None:

@@ -170,6 +170,7 @@ def _scripts(target: Target) -> dict[str, Answer]:
         "endless": "for (;;);",
         "alerts": "for (;;) alert('stay');",
         "greedy": "const kept = []; for (;;) kept.push(new Array(1e6).fill(1));",
+        "buffers": "const kept = []; for (;;) kept.push(new Uint8Array(5e7).fill(1));",
         "deep": "let e = document.body; for (let i = 0; i < 5e4; i++) e = e.appendChild(document.createElement('b'));",
         "file": "location = 'file:///etc/passwd';",
         "navigation": f"location = '{target.url}/navigation';",

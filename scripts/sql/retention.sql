@@ -107,6 +107,10 @@ errors as (
 
 delete from scrape_pages where session_id in (select session_id from old);
 
+-- name: expire_documents
+-- Removes, or counts, documents of crawled pages that are older than their source keeps them.
+select coalesce(sum(pages), 0)::bigint from delete_expired_page_bodies(is_dry_run => %(is_dry_run)s);
+
 -- name: count_runs
 -- Failed syncs older than so many days; those that published belong to the audit, and the last one to `status`.
 select count(*) from sync_metadata

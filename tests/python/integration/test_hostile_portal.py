@@ -132,6 +132,21 @@ def test_what_scripts_and_frames_ask_for_would_arrive_without_the_guard(
 
 
 @pytest.mark.slow
+def test_a_page_that_takes_all_memory_ends_alone(portal: HostilePortal) -> None:
+    async def run() -> str:
+        guard = only(portal)
+        async with (
+            HttpClient(guard=guard) as client,
+            Renderer(client.agent, ready_seconds=20.0, guard=guard) as browser,
+        ):
+            with pytest.raises(RenderError, match="crashed"):
+                await browser.render(await client.get(f"{portal.url}/script/buffers"), "#never")
+            return await browser.render(await client.get(f"{portal.url}/advert/1"), "script")
+
+    assert "flat-1" in asyncio.run(run())
+
+
+@pytest.mark.slow
 def test_a_crawl_meets_every_trap_and_goes_on(
     database_url: str, connection: psycopg.Connection, machine: InnerMachine, portal: HostilePortal
 ) -> None:

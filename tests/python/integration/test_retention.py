@@ -42,10 +42,18 @@ def test_cleanup_keeps_what_is_unsynced_or_held_back(
         select session_id, 'https://portal.example/' || status, 'list', 'portal.example', 'done' from scrape_sessions
         """
     )
+    connection.execute(
+        """
+        insert into page_bodies (session_id, url, source, document_url, body, fetched_at)
+        select gen_random_uuid(), 'https://portal.example', 'feed', 'https://portal.example', '', now() - age
+        from unnest(array[interval '1 day', '15 days']) as ages (age)
+        """
+    )
     durable = contents(connection)
     expected = command.ok("cleanup", "--days", "30", "--dry-run", "--json").json
     assert raw_rows(connection) == 11
-    assert (expected["raw_rows"], expected["kept_rows"], expected["crawl_pages"]) == (5, 6, 1)
+    counts = ("raw_rows", "kept_rows", "crawl_pages", "page_documents")
+    assert [expected[name] for name in counts] == [5, 6, 1, 1]
     assert expected["dropped_partitions"] == []
 
     reached = tmp_path / "reached"
@@ -61,7 +69,10 @@ def test_cleanup_keeps_what_is_unsynced_or_held_back(
     assert connection.execute(held).fetchall() == [("flat-3",)]
     assert contents(connection, but_audit=True) == {**durable, "admin_audit_log": []}
     audited = connection.execute("select action, details from admin_audit_log where action like 'remove %'").fetchall()
-    assert audited == [("remove raw rows", {"removed": 5, "kept": 6}), ("remove pages", {"removed": 1})]
+    removals = [("pages", {"removed": 1}), ("documents", {"removed": 1})]
+    assert audited == [("remove raw rows", {"removed": 5, "kept": 6})] + [
+        (f"remove {what}", told) for what, told in removals
+    ]
 
     replayed = command.ok("replay-quarantine", "--json").json
     assert [session["observed"] for sync in replayed["syncs"] for session in sync["sessions"]] == [1, 5]
