@@ -2,7 +2,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest tests/python -q -rs --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint docs bench-quick mutants env browser clean
+.PHONY: help demo test check lint docs bench-crawl bench-quick mutants env browser clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ lint: env ## Style of Python and SQL
 
 docs: env ## The dbt documentation with its lineage, as one static page
 	$(BIN)/property-manager docs
+
+bench-crawl: env browser ## Crawls with kills, workers, trouble and scripts, against plain tools; ARGS=kills for one
+	$(BIN)/python benchmarks/crawl.py $(ARGS)
 
 bench-quick: env ## Landing and syncing 100,000 listings, against plain PostgreSQL
 	$(BIN)/python benchmarks/quick.py

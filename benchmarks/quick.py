@@ -9,31 +9,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 from feed import MAPPING, write_day
-from psycopg import sql
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
+from workplace import database, workplace
 
 from loaders.database import connect, statements
 from loaders.errors import UsageError
 from loaders.importer import ImportOptions, ImportResult, import_files
-from loaders.migrate import migrate
 from scripts import embedded_postgres
-from scripts.config import configured_database_url, load_dotenv
 from scripts.dbt_runner import dbt_directory
 from scripts.sync import sync_pending
 
@@ -80,7 +73,7 @@ def main() -> int:
     messages = Console(stderr=True)
     try:
         with (
-            _workplace() as (server_url, folder),
+            workplace() as (server_url, folder),
             Progress(SpinnerColumn(), TextColumn("{task.description}"), console=messages) as progress,
         ):
             task = progress.add_task("Generating the feed")
@@ -104,7 +97,7 @@ def measure_landing(server_url: str, folder: Path, feed: Path) -> Landing:
     """Land a day and let psql copy the same rows into a table of the same make, in turns."""
     best = Landing()
     dump = folder / "landed.copy"
-    with _database(server_url, "landing") as url, connect(url) as connection:
+    with database(server_url, "landing") as url, connect(url) as connection:
         connection.execute((SQL / "copied_staging.sql").read_bytes())
         for round_number in range(ROUNDS + 1):
             connection.execute("truncate property_scrapes_staging, copied_staging")
@@ -126,7 +119,7 @@ def measure_landing(server_url: str, folder: Path, feed: Path) -> Landing:
 def measure_sync(server_url: str, days: list[Path]) -> Sync:
     """Sync each day on top of the one before, in turns with statements by hand on copies of the tables."""
     best = Sync()
-    with _database(server_url, "sync") as url, connect(url) as connection:
+    with database(server_url, "sync") as url, connect(url) as connection:
         _land(connection, days[0])
         connection.execute("update sources set removal_after_sessions = 1")
         sync_pending(url)
@@ -219,38 +212,6 @@ def _psql(url: str, command: str) -> None:
 def _peak_memory_mb() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-
-
-@contextmanager
-def _workplace() -> Iterator[tuple[str, Path]]:
-    """A server to make databases on and a folder for files; what was made is deleted afterwards."""
-    load_dotenv()
-    with tempfile.TemporaryDirectory(prefix="property-manager-") as name:
-        home = Path(name)
-        os.environ["PROPERTY_HOME"] = name
-        configured = configured_database_url()
-        if configured is not None:
-            yield configured, home
-            return
-        try:
-            yield embedded_postgres.start(home).url, home
-        finally:
-            embedded_postgres.destroy(home)
-
-
-@contextmanager
-def _database(server_url: str, purpose: str) -> Iterator[str]:
-    """The URL of a new, migrated database, dropped afterwards."""
-    name = f"property_manager_benchmark_{purpose}_{os.getpid()}"
-    identifier = sql.Identifier(name)
-    with psycopg.connect(server_url, autocommit=True) as admin:
-        admin.execute(sql.SQL("create database {}").format(identifier))
-        try:
-            url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
-            migrate(url)
-            yield url
-        finally:
-            admin.execute(sql.SQL("drop database {} with (force)").format(identifier))
 
 
 def _summary(rows: int, landing: Landing, sync: Sync) -> Table:

@@ -11,6 +11,7 @@ LISTING_FIELDS: tuple[str, ...] = (
     "price",
     "currency",
     "price_period",
+    "price_qualifier",
     "area_m2",
     "land_area_m2",
     "rooms",

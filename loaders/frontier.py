@@ -176,8 +176,9 @@ class Frontier:
             opened = self._connection.execute(_SQL["open_host"], self._keys).fetchone()
             if opened is None:
                 return []
-            host_name, failures = opened
+            host_name, failures, crawl_delay = opened
             is_failing = failures >= FAILURES_IN_A_ROW
+            is_at_once = self._settings.delay == 0 and crawl_delay == 0 and not is_failing
             with self._connection.cursor(row_factory=class_row(ClaimedPage)) as cursor:
                 return cursor.execute(
                     _SQL["claim_pages"],
@@ -185,7 +186,7 @@ class Frontier:
                         **self._keys,
                         "host": host_name,
                         "is_failing": is_failing,
-                        "wanted": wanted if self._settings.delay == 0 and not is_failing else 1,
+                        "wanted": wanted if is_at_once else 1,
                         "in_flight": 1 if is_failing else self._settings.requests_in_flight,
                         "delay": self._settings.delay,
                         "lease": self._lease,

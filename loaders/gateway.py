@@ -121,14 +121,13 @@ class Gateway:
                 await _first_of(self._pump(browser, site), self._pump(site, browser))
         elif target.startswith("http://"):
             async with self._connected(target, 80) as site:
-                await self._ask(request, target, browser, site)
+                await self._ask(request, method, target, browser, site)
                 # The browser sends nothing more: what it does next is to hang up, perhaps before the site does.
                 await _first_of(self._answer(browser, site), browser.reader.read(1))
         else:
             raise _RefusalError("400 Bad Request")
 
-    async def _ask(self, request: _Head, target: str, browser: _Peer, site: _Peer) -> None:
-        method, _, _ = request.first.split(" ")
+    async def _ask(self, request: _Head, method: str, target: str, browser: _Peer, site: _Peer) -> None:
         length = request.get("content-length") or "0"
         if request.get("transfer-encoding") is not None or not length.isdecimal():
             raise _RefusalError("411 Length Required")

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,8 +17,9 @@ from loaders.fields import LISTING_FIELDS
 from loaders.page_limits import PageReadError, check_document
 from loaders.source_files import DetailRules, ListRules, PageRules, Rule
 from loaders.staging import Observation
-from loaders.structured_data import SELECTOR as STRUCTURED_DATA
-from loaders.structured_data import StructuredData, StructuredListing, structured_data
+from loaders.stated_data import SELECTOR as STATED_DATA
+from loaders.stated_data import StatedData
+from loaders.structured_data import StructuredListing
 from loaders.urls import absolute, belongs_to, is_same_site, page_key
 
 PageKind = Literal["list", "detail"]
@@ -114,9 +115,9 @@ class Page:
         return document
 
     @cached_property
-    def structured(self) -> StructuredData:
-        """Its schema.org data."""
-        return structured_data(self.selector, self.url)
+    def stated(self) -> StatedData:
+        """What it states of listings in forms made for programs."""
+        return StatedData(self.selector, self.url)
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ class SelectorReader:
         return is_same_site(target, page.url) or belongs_to(target, self._rules.hosts)
 
     def _read_detail(self, page: Page, rules: DetailRules, known_id: str | None) -> PageContent:
-        stated = page.structured.listing() if rules.structured_data else None
+        stated = page.stated.listing if rules.structured_data else None
         fields, observed = _read_fields(page, page.selector, rules.fields, "detail.fields")
         own_id = fields.pop("source_listing_id", None) or (stated.listing_id if stated else None)
         if known_id and own_id and own_id != known_id:
@@ -265,12 +266,11 @@ class StructuredReader:
 
     def ready(self, kind: PageKind) -> str:  # noqa: ARG002
         """Anything that may carry structured data."""
-        return STRUCTURED_DATA
+        return STATED_DATA
 
     def is_ready(self, kind: PageKind, page: Page) -> bool:
         """Whether the page states a listing, or a list of them."""
-        data = page.structured
-        return (data.item_list() if kind == "list" else data.listing()) is not None
+        return (page.stated.item_list if kind == "list" else page.stated.listing) is not None
 
     def is_challenge(self, page: Page) -> bool:
         """The usual challenges."""
@@ -285,7 +285,7 @@ class StructuredReader:
         return self._read_list(page) if kind == "list" else self._read_detail(page, known_id)
 
     def _read_list(self, page: Page) -> PageContent:
-        results = page.structured.item_list()
+        results = page.stated.item_list
         if results is None:
             raise _nothing_stated(page, "no ItemList and no listings")
         paging = [
@@ -307,7 +307,7 @@ class StructuredReader:
         return PageContent(observations, [*paging, *links], count, is_empty=not results.items)
 
     def _read_detail(self, page: Page, known_id: str | None) -> PageContent:
-        stated = page.structured.listing()
+        stated = page.stated.listing
         if stated is None:
             raise _nothing_stated(page, "no listing")
         key = page_key(page.url)
@@ -354,8 +354,9 @@ def _read_fields(
     """Raw text by field, and the names of the fields that the page could have carried."""
     fields: dict[str, str | None] = {}
     observed = []
+    is_there = cache(lambda css: bool(page.selector.css(css)))
     for name, alternatives in rules.items():
-        present = [rule for rule in alternatives if rule.within is None or page.selector.css(rule.within)]
+        present = [rule for rule in alternatives if rule.within is None or is_there(rule.within)]
         if not present:
             continue
         observed.append(name)
@@ -453,7 +454,7 @@ def _ordered(observed: Any) -> list[str]:
 
 
 def _nothing_stated(page: Page, what: str) -> PageReadError:
-    broken = page.structured.broken
+    broken = page.stated.structured.broken
     detail = f"; {broken} JSON-LD blocks are not valid JSON" if broken else ""
     return PageReadError(
         f"{page.url} {NOTHING_STATED} ({what}{detail})",

@@ -7,14 +7,16 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import psycopg
 
 from loaders.database import statements
+from loaders.dates import iso_date
 from loaders.fields import LISTING_FIELDS
 from loaders.sessions import Session
 
@@ -75,6 +77,11 @@ class StagingRow(NamedTuple):
     values: tuple[Any, ...]
 
 
+class _Place(NamedTuple):
+    country: str | None
+    time_zone: ZoneInfo
+
+
 class _Refusal(NamedTuple):
     code: str
     reason: str
@@ -91,13 +98,14 @@ class StagingWriter:
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
         self._row_numbers: dict[uuid.UUID, Iterator[int]] = {}
+        self._places: dict[str, _Place] = {}
 
     def write(self, session: Session, observations: Iterable[Observation]) -> WriteResult:
         """Land observations of one session."""
         numbers = self.row_numbers(session)
         rows, rejected = [], 0
         for observation, row_no in zip(observations, numbers, strict=False):
-            values, refusal = _staging_values(session, row_no, observation)
+            values, refusal = _staging_values(session, row_no, self._dated(session, observation))
             row = StagingRow(session, row_no, values)
             if refusal is None:
                 rows.append(row)
@@ -162,6 +170,23 @@ class StagingWriter:
                 "raw_text": _storable(raw_text),
             },
         )
+
+    def _dated(self, session: Session, observation: Observation) -> Observation:
+        """With the day that a text such as "3 days ago" means; later nobody could tell."""
+        text = observation.fields.get("listed_at")
+        if not text:
+            return observation
+        place = self._place_of(session.source)
+        seen_at = (observation.observed_at or session.observed_at).astimezone(place.time_zone).replace(tzinfo=None)
+        listed_at = iso_date(text, seen_at, place.country)
+        return replace(observation, fields={**observation.fields, "listed_at": listed_at})
+
+    def _place_of(self, source: str) -> _Place:
+        if source not in self._places:
+            row = self._connection.execute(_SQL["place_of_source"], [source]).fetchone()
+            country, time_zone = row or (None, "UTC")
+            self._places[source] = _Place(country, ZoneInfo(time_zone))
+        return self._places[source]
 
     def _reject_row(self, row: StagingRow, error: Exception) -> None:
         refusal = _refusal_of(row.values, error)

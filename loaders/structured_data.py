@@ -79,7 +79,7 @@ class StructuredData:
         Listings with the address of another page are neighbours, unless the page states only one.
         """
         found = [node for node in self.nodes if _rank(node) is not None]
-        own = [node for node in found if "url" not in node or _same_page(self.url, node["url"])]
+        own = [node for node in found if "url" not in node or is_same_page(self.url, node["url"])]
         if not own and len(found) != 1:
             return None
         return self._read(min(own or found, key=lambda node: _rank(node) or 0))
@@ -90,10 +90,10 @@ class StructuredData:
         if lists:
             longest = max(lists, key=lambda node: len(_list(node["itemListElement"])))
             items = [item for item in map(self._item, _list(longest["itemListElement"])) if item is not None]
-            count = _text(longest.get("numberOfItems"))
+            count = text_of_value(longest.get("numberOfItems"))
             return ItemList(items, int(count) if count is not None and count.isdecimal() else None)
         listings = [self._read(node) for node in self.nodes if _rank(node) is not None]
-        linked = [listing for listing in listings if listing.url and not _same_page(self.url, listing.url)]
+        linked = [listing for listing in listings if listing.url and not is_same_page(self.url, listing.url)]
         return ItemList(linked, None) if linked else None
 
     def _item(self, element: Any) -> StructuredListing | str | None:
@@ -102,11 +102,11 @@ class StructuredData:
         if not isinstance(element, dict):
             return None
         item = element.get("item", element)
-        address = absolute(self.url, _text(element.get("url")))
+        address = absolute(self.url, text_of_value(element.get("url")))
         if isinstance(item, dict) and _rank(item) is not None:
             listing = self._read(item)
             return listing if listing.url else StructuredListing(**{**vars(listing), "url": address})
-        item_address = item if isinstance(item, str) else _text(item.get("url") or item.get("@id"))
+        item_address = item if isinstance(item, str) else text_of_value(item.get("url") or item.get("@id"))
         return absolute(self.url, item_address) or address
 
     def _read(self, node: Node) -> StructuredListing:
@@ -116,7 +116,7 @@ class StructuredData:
         fields = _fields(node, home, offer, agent, self.url)
         status = _GONE.get(_term(offer.get("availability")).lower())
         identifiers = (_identifier(part) for part in (node, home, offer))
-        address = absolute(self.url, _text(node.get("url")) or _text(home.get("url")))
+        address = absolute(self.url, text_of_value(node.get("url")) or text_of_value(home.get("url")))
         return StructuredListing(node, next((found for found in identifiers if found), None), address, fields, status)
 
 
@@ -170,7 +170,7 @@ def _fields(node: Node, home: Node, offer: Node, agent: Node, url: str) -> dict[
     for name, parts, properties in candidates:
         holders = [part[key] for part in parts for key in properties if key in part]
         if holders:
-            fields[name] = next((text for text in map(_text, holders) if text), None)
+            fields[name] = next((text for text in map(text_of_value, holders) if text), None)
     for name, key in (("area_m2", "floorSize"), ("land_area_m2", "lotSize")):
         if any(key in part for part in about):
             fields[name] = _quantity(_first_present(about, key))
@@ -186,12 +186,12 @@ def _add_kinds(fields: dict[str, str | None], node: Node, home: Node, offer: Nod
     kinds = [kind for part in (home, node) for kind in _types(part) if kind in RESIDENCES - _UNSPECIFIC_RESIDENCES]
     category = _first_present((home, node), "accommodationCategory") or node.get("category")
     if kinds or category is not None:
-        fields["property_type"] = _text(category) or next(iter(kinds), None)
+        fields["property_type"] = text_of_value(category) or next(iter(kinds), None)
     if "businessFunction" in offer:
         purpose = _term(offer["businessFunction"])
         fields["offer_type"] = _PURPOSES.get(purpose.lower(), purpose) or None
     reference = _first_node(price, ("referenceQuantity",)) or {}
-    period = _text(price.get("unitText") or price.get("unitCode") or reference.get("unitCode"))
+    period = text_of_value(price.get("unitText") or price.get("unitCode") or reference.get("unitCode"))
     if period is not None:
         fields["price_period"] = _PERIODS.get(period, period)
 
@@ -200,7 +200,7 @@ def _add_lists(fields: dict[str, str | None], node: Node, home: Node, url: str) 
     parts = (node, home)
     if any("amenityFeature" in part for part in parts):
         features = _list(_first_present(parts, "amenityFeature"))
-        names = [_text(_named(feature)) for feature in features if not _is_denied(feature)]
+        names = [text_of_value(_named(feature)) for feature in features if not _is_denied(feature)]
         fields["amenities"] = _json_list(names)
     if any(key in part for part in parts for key in ("image", "photo")):
         images = _list(_first_present(parts, "image") or _first_present(parts, "photo"))
@@ -211,7 +211,7 @@ def _additional_properties(parts: Sequence[Node]) -> Iterator[tuple[str, str | N
     for part in parts:
         for entry in _list(part.get("additionalProperty")):
             if isinstance(entry, dict) and isinstance(entry.get("name"), str):
-                yield entry["name"].strip().lower().replace(" ", "_"), _text(entry.get("value"))
+                yield entry["name"].strip().lower().replace(" ", "_"), text_of_value(entry.get("value"))
 
 
 def _graph(item: Node) -> Iterator[Node]:
@@ -297,13 +297,14 @@ def _first_present(parts: Sequence[Node], key: str) -> Any:
 def _identifier(node: Node) -> str | None:
     for key in ("identifier", "productID", "sku", "mlsNumber"):
         for value in _list(node.get(key)):
-            text = _text(value)
+            text = text_of_value(value)
             if text:
                 return text
     return None
 
 
-def _same_page(page: str, address: Any) -> bool:
+def is_same_page(page: str, address: Any) -> bool:
+    """Whether an address that a page states is its own."""
     target = absolute(page, address) if isinstance(address, str) else None
     return target is not None and page_key(target) == page_key(page)
 
@@ -311,7 +312,7 @@ def _same_page(page: str, address: Any) -> bool:
 def _address(value: Any) -> str | None:
     if isinstance(value, dict):
         value = value.get("contentUrl") or value.get("url") or value.get("@id")
-    return _text(value)
+    return text_of_value(value)
 
 
 def _named(feature: Any) -> Any:
@@ -329,20 +330,20 @@ def _is_denied(feature: Any) -> bool:
 def _quantity(value: Any) -> str | None:
     """'85 m²' of {"value": 85, "unitCode": "MTK"}; text stays as it is."""
     if not isinstance(value, dict):
-        return _text(value)
-    amount = _text(value.get("value") if value.get("value") is not None else value.get("minValue"))
-    unit = _text(value.get("unitText")) or _text(value.get("unitCode")) or ""
+        return text_of_value(value)
+    amount = text_of_value(value.get("value") if value.get("value") is not None else value.get("minValue"))
+    unit = text_of_value(value.get("unitText")) or text_of_value(value.get("unitCode")) or ""
     return f"{amount} {_UNITS.get(unit, unit)}".strip() if amount else None
 
 
 def _term(value: Any) -> str:
     """The last word of a vocabulary address: 'https://schema.org/SoldOut' -> 'SoldOut'."""
-    text = _text(value) or ""
+    text = text_of_value(value) or ""
     parts = urlsplit(text)
     return parts.fragment or parts.path.rstrip("/").rpartition("/")[2].rpartition(":")[2] or text
 
 
-def _text(value: Any) -> str | None:
+def text_of_value(value: Any) -> str | None:
     """The text of a property value; of several the first, of an object its value or name."""
     match value:
         case None:
@@ -354,9 +355,9 @@ def _text(value: Any) -> str | None:
         case int() | float():
             return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
         case list():
-            return next((text for text in map(_text, value) if text), None)
+            return next((text for text in map(text_of_value, value) if text), None)
         case dict():
-            return next((text for key in ("value", "@value", "name") if (text := _text(value.get(key)))), None)
+            return next((text for key in ("value", "@value", "name") if (text := text_of_value(value.get(key)))), None)
         case _:
             return None
 

@@ -9,6 +9,7 @@
         'price': 'numeric',
         'currency': 'text',
         'price_period': 'text',
+        'price_qualifier': 'text',
         'area_m2': 'numeric',
         'land_area_m2': 'numeric',
         'rooms': 'numeric',

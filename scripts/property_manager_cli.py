@@ -312,11 +312,11 @@ def run(names: tuple[str, ...], jobs: int, deadline: str | None, as_json: bool) 
     Example: property-manager run --jobs 4 --deadline 6h
     """
     from scripts.database import ready_database
-    from scripts.run_sources import parse_duration, run_sources, worst_exit_code
+    from scripts.run_sources import Deadline, parse_duration, run_sources, worst_exit_code
     from scripts.run_views import print_runs, tell_run
 
-    seconds = parse_duration(deadline) if deadline is not None else None
-    runs = run_sources(ready_database(), names=names, jobs=jobs, deadline=seconds, on_run=tell_run)
+    ends = Deadline(parse_duration(deadline) if deadline is not None else None)
+    runs = run_sources(ready_database(), names=names, jobs=jobs, ends=ends, on_run=tell_run)
     print_runs(runs, as_json=as_json)
     if code := worst_exit_code(runs):
         sys.exit(code)

@@ -20,6 +20,7 @@ typed as (
         case when price_text ~ '^\d+(\.\d+)?$' then price_text::numeric end as price,
         upper(nullif(btrim(currency_text), '')) as currency,
         nullif(btrim(price_period_text), '') as price_period,
+        nullif(btrim(price_qualifier_text), '') as price_qualifier,
         case when area_m2_text ~ '^\d+(\.\d+)?$' then area_m2_text::numeric end as area_m2,
         case when land_area_m2_text ~ '^\d+(\.\d+)?$' then land_area_m2_text::numeric end as land_area_m2,
         case when rooms_text ~ '^\d+(\.\d+)?$' then rooms_text::numeric end as rooms,
@@ -71,7 +72,7 @@ select
     *,
     hash_record_extended(
         row(
-            url, title, description, property_type, offer_type, price, currency, price_period, area_m2,
+            url, title, description, property_type, offer_type, price, currency, price_period, price_qualifier, area_m2,
             land_area_m2, rooms, bedrooms, bathrooms, floor, floor_count, year_built, street_address, city,
             region, postal_code, country, latitude, longitude, ownership, building_material, condition,
             has_parking, has_balcony, has_elevator, has_security, has_storage_room, amenities, (select
@@ -196,6 +197,7 @@ updates as (
         ('price', to_jsonb(live.price), to_jsonb(changed.price)),
         ('currency', to_jsonb(live.currency), to_jsonb(changed.currency)),
         ('price_period', to_jsonb(live.price_period), to_jsonb(changed.price_period)),
+        ('price_qualifier', to_jsonb(live.price_qualifier), to_jsonb(changed.price_qualifier)),
         ('area_m2', to_jsonb(live.area_m2), to_jsonb(changed.area_m2)),
         ('land_area_m2', to_jsonb(live.land_area_m2), to_jsonb(changed.land_area_m2)),
         ('rooms', to_jsonb(live.rooms), to_jsonb(changed.rooms)),
@@ -282,7 +284,7 @@ changes as (
         null::jsonb as old_value,
         jsonb_strip_nulls(jsonb_build_object(
             'url', changed.url, 'title', changed.title, 'description', changed.description, 'property_type', changed.property_type,
-            'offer_type', changed.offer_type, 'price', changed.price, 'currency', changed.currency, 'price_period', changed.price_period,
+            'offer_type', changed.offer_type, 'price', changed.price, 'currency', changed.currency, 'price_period', changed.price_period, 'price_qualifier', changed.price_qualifier,
             'area_m2', changed.area_m2, 'land_area_m2', changed.land_area_m2, 'rooms', changed.rooms, 'bedrooms', changed.bedrooms,
             'bathrooms', changed.bathrooms, 'floor', changed.floor, 'floor_count', changed.floor_count, 'year_built', changed.year_built,
             'street_address', changed.street_address, 'city', changed.city, 'region', changed.region, 'postal_code', changed.postal_code,
@@ -387,7 +389,7 @@ select
     source_listing_id,
     source,
     'active' as listing_status,
-    url, title, description, property_type, offer_type, price, currency, price_period, area_m2, land_area_m2,
+    url, title, description, property_type, offer_type, price, currency, price_period, price_qualifier, area_m2, land_area_m2,
     rooms, bedrooms, bathrooms, floor, floor_count, year_built, street_address, city, region, postal_code,
     country, latitude, longitude, ownership, building_material, condition, has_parking, has_balcony,
     has_elevator, has_security, has_storage_room, amenities, images, agent_name, agent_phone, agent_email,
@@ -443,7 +445,7 @@ left join (
 on conflict (property_id) do update set
     (
         source_listing_id, source, listing_status, url, title, description, property_type, offer_type, price,
-        currency, price_period, area_m2, land_area_m2, rooms, bedrooms, bathrooms, floor, floor_count,
+        currency, price_period, price_qualifier, area_m2, land_area_m2, rooms, bedrooms, bathrooms, floor, floor_count,
         year_built, street_address, city, region, postal_code, country, latitude, longitude, ownership,
         building_material, condition, has_parking, has_balcony, has_elevator, has_security, has_storage_room,
         amenities, images, agent_name, agent_phone, agent_email, listed_at, attributes, quality_flags, scopes,
@@ -454,7 +456,7 @@ on conflict (property_id) do update set
     ) = row(
         excluded.source_listing_id, excluded.source, excluded.listing_status, excluded.url, excluded.title,
         excluded.description, excluded.property_type, excluded.offer_type, excluded.price, excluded.currency,
-        excluded.price_period, excluded.area_m2, excluded.land_area_m2, excluded.rooms, excluded.bedrooms,
+        excluded.price_period, excluded.price_qualifier, excluded.area_m2, excluded.land_area_m2, excluded.rooms, excluded.bedrooms,
         excluded.bathrooms, excluded.floor, excluded.floor_count, excluded.year_built,
         excluded.street_address, excluded.city, excluded.region, excluded.postal_code, excluded.country,
         excluded.latitude, excluded.longitude, excluded.ownership, excluded.building_material,
@@ -509,7 +511,7 @@ where
 insert into by_hand.properties_history
 select
     live.property_id, live.source_listing_id, live.source, live.listing_status, live.url, live.title,
-    live.description, live.property_type, live.offer_type, live.price, live.currency, live.price_period,
+    live.description, live.property_type, live.offer_type, live.price, live.currency, live.price_period, live.price_qualifier,
     live.area_m2, live.land_area_m2, live.rooms, live.bedrooms, live.bathrooms, live.floor, live.floor_count,
     live.year_built, live.street_address, live.city, live.region, live.postal_code, live.country,
     live.latitude, live.longitude, live.ownership, live.building_material, live.condition, live.has_parking,

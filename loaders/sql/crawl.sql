@@ -40,7 +40,7 @@ where
 
 -- name: open_host
 -- Holds the gate of a host that may be asked now, until the transaction ends.
-select hosts.host, hosts.failures
+select hosts.host, hosts.failures, hosts.delay
 from crawl_hosts as hosts
 where
     hosts.next_at <= clock_timestamp()

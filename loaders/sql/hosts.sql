@@ -50,9 +50,11 @@ set
 where origin = %(origin)s;
 
 -- name: keep_crawl_delay
--- Keeps the delay that a host's robots.txt asks for.
-insert into crawl_hosts (host, delay) values (%(host)s, %(delay)s)
-on conflict (host) do update set delay = excluded.delay;
+-- Keeps the delay that a host's robots.txt asks for, from the request for robots.txt on.
+insert into crawl_hosts as hosts (host, delay, next_at)
+values (%(host)s, %(delay)s, clock_timestamp() + make_interval(secs => %(delay)s))
+on conflict (host) do update
+set delay = excluded.delay, next_at = greatest(hosts.next_at, excluded.next_at);
 
 -- name: host_succeeded
 -- Closes the circuit breaker of hosts that answered.

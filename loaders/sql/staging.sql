@@ -13,3 +13,9 @@ select greatest(
     ),
     (select coalesce(max(row_no), 0) from landing_rejects where session_id = %(session_id)s)
 );
+
+-- name: place_of_source
+-- Where a source's portal is, for reading its dates.
+select country, time_zone
+from sources
+where source = %s;

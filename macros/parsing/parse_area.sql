@@ -1,14 +1,52 @@
 {#-
     Square metres from a text with or without a unit; a bare number is in the source's unit ('m2' or 'sqft').
-    '85,5 m²' -> 85.5; '1,200 sq ft' -> 111.483648; ('1200', 'sqft') -> 111.483648.
+    '85,5 m²' -> 85.5; '1,200 sq ft' -> 111.483648; ('1200', 'sqft') -> 111.483648; '50 - 75 m²' -> 50.
+    The first number with a unit behind it counts, whatever else the text says: '3 rooms, 85 m²' -> 85. Units of land
+    have decimals rather than thousands: '1.250 ha' -> 12500.
 -#}
 {% macro parse_area(text, number_format, area_unit) -%}
-{%- set metric = '(m²|m2|m\\^2|sqm|sq\\.? ?m\\.?|qm)' -%}
-{%- set imperial = '(ft²|ft2|sqft|sq\\.? ?ft\\.?)' -%}
-{{ parse_number(text, number_format, metric ~ '\\s*$|' ~ imperial ~ '\\s*$') }}
-* case
-    when {{ area_unit }} = 'sqft' and {{ text }} ~ '^[0-9.,\s]*$' then 0.09290304
-    when {{ text }} like '%ft%' and {{ text }} ~ '{{ imperial }}\s*$' then 0.09290304
-    else 1
+{%- set unit_of_source = "case when " ~ area_unit ~ " = 'sqft' then 0.09290304 else 1 end" -%}
+case
+    when {{ text }} is null then null
+    when {{ is_bare_number(text, number_format) }} then {{ text }}::numeric * {{ unit_of_source }}
+    else (
+        select {{ grouped_number('measured.number', 'measured.number_format') }} * measured.factor
+        from (
+            select
+                stated.number,
+                stated.factor,
+                case
+                    when stated.factor >= 1000 then coalesce({{ number_format }}, '1,234.56') else {{ number_format }}
+                end as number_format
+            from (
+                select
+                    found.parts[1] as number,
+                    case
+                        when found.parts[2] = '' then {{ unit_of_source }}
+                        else ({{ meaning_of('found.parts[2]', area_unit_words()) }})::numeric
+                    end as factor
+                from (
+                    select
+                        case
+                            when {{ text }} ~ '^[0-9][0-9.,''’\s]*(m[²2]|sqm|sq\.? ?ft\.?)?$'
+                                then array[{{ plain_number(text) }}, lower(substring({{ text }} from '[^0-9.,''’\s].*$|$'))]
+                            else {{ _number_with_unit(text) }}
+                        end as parts
+                    {{ read_once() }}
+                ) as found
+                offset 0
+            ) as stated
+            offset 0
+        ) as measured
+    )
 end
+{%- endmacro %}
+
+{#- The first number with a unit behind it, or behind the upper bound of its range, and the unit. -#}
+{% macro _number_with_unit(text) -%}
+regexp_match(
+    lower({{ plain_text(text) }}),
+    '(?<![0-9.,/])({{ number_pattern() }})(?: ?(?:-|{{ range_words() }}) ?{{ number_pattern() }})? ?'
+    '({{ any_word(area_unit_words()) }})'
+)
 {%- endmacro %}

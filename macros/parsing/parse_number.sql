@@ -1,47 +1,68 @@
 {#-
-    Reads a number that may carry the given affixes (a regular expression) and grouping separators.
-    '1,234.5' -> 1234.5; '1.234,5' -> 1234.5; '1 250 000' -> 1250000; '31.Bep' -> NULL.
+    Reads a number that may carry grouping separators. '1,234.5' -> 1234.5; '1.234,5' -> 1234.5; '1 250 000' ->
+    1250000; '31.Bep' -> NULL.
     `number_format` ('1,234.56' or '1.234,56') decides first. Else a bare number with at most `plain_decimals` digits
-    after its point is read as it stands ('85.125' -> 85.125); in other texts three digits after a separator that
-    could be either make it a grouping separator ('85.125 m²' -> 85125).
-    Lengths are checked apart: a bounded repetition costs PostgreSQL a state for each repetition.
+    after its point is read as it stands ('85.125' -> 85.125).
 -#}
-{% macro parse_number(text, number_format, affixes=none, plain_decimals=12) -%}
+{% macro parse_number(text, number_format, plain_decimals=12) -%}
 case
     when {{ text }} is null then null
-    when
-        {{ text }} ~ '^[+-]?[0-9]+(\.[0-9]+)?$'
-        and length({{ text }}) <= 32
-        and length(split_part({{ text }}, '.', 2)) <= {{ plain_decimals }}
-        and ({{ number_format }} is distinct from '1.234,56')
-        then {{ text }}::numeric
+    when {{ is_bare_number(text, number_format, plain_decimals) }} then {{ text }}::numeric
     else (
-        select
-            case
-                when compact !~ '^[+-]?[0-9][0-9.,]{0,40}$' then null
-                when
-                    {{ number_format }} = '1,234.56'
-                    and compact ~ '^[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?$'
-                    then replace(compact, ',', '')::numeric
-                when
-                    {{ number_format }} = '1.234,56'
-                    and compact ~ '^[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]+)?$'
-                    then replace(replace(compact, '.', ''), ',', '.')::numeric
-                when compact ~ '^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$' then replace(compact, ',', '')::numeric
-                when compact ~ '^[+-]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?$'
-                    then replace(replace(compact, '.', ''), ',', '.')::numeric
-                when compact ~ '^[+-]?[0-9]+([.,][0-9]+)?$' then replace(compact, ',', '.')::numeric
-            end
-        from (
-            select
-                regexp_replace(
-                    regexp_replace(
-                        {% if affixes %}regexp_replace({{ text }}, '{{ affixes }}', '', 'g'){% else %}{{ text }}{% endif %},
-                        '[\s''’\u00a0\u2009\u202f]', '', 'g'
-                    ),
-                    '[.,][-–]+$', ''
-                ) as compact
-        ) as stripped
+        select {{ grouped_number('plain.number', number_format) }}
+        from (select btrim({{ plain_text(text) }}) as number {{ read_once() }}) as plain
     )
 end
+{%- endmacro %}
+
+{#-
+    Whether a text is a number as programs write it. Lengths are checked apart: a bounded repetition costs PostgreSQL
+    a state for each repetition.
+-#}
+{% macro is_bare_number(text, number_format, plain_decimals=12) -%}
+{{ text }} ~ '^[+-]?[0-9]+(\.[0-9]+)?$'
+and length({{ text }}) <= 32
+and length(split_part({{ text }}, '.', 2)) <= {{ plain_decimals }}
+and ({{ number_format }} is distinct from '1.234,56')
+{%- endmacro %}
+
+{#- The number that a text begins with or that stands behind a few signs, in plain notation. -#}
+{% macro plain_number(text) -%}
+rtrim(translate(substring({{ text }} from '[0-9][0-9.,''’\s]*'), E'\u00a0\u2009\u202f\u2019', '   '''), ' .,')
+{%- endmacro %}
+
+{#-
+    The number in plain text that holds nothing else but separators; NULL where it is none. Where `number_format`
+    does not decide, three digits after a separator that could be either make it a grouping separator, unless a zero
+    stands alone before it: '85.125' -> 85125; '0.125' -> 0.125. Blanks part groups of three.
+-#}
+{% macro grouped_number(text, number_format) -%}
+(
+    select
+        case
+            when length(stated.number) > 40 then null
+            when
+                stated.number ~ '^[+-]?[1-9][0-9]?[0-9]?(,[0-9][0-9][0-9]?)*,[0-9][0-9][0-9](\.[0-9]+)?$'
+                and ({{ number_format }} is distinct from '1.234,56' or stated.number ~ ',.*[.,]')
+                then replace(stated.number, ',', '')::numeric
+            when
+                stated.number ~ '^[+-]?[1-9][0-9]?[0-9]?(\.[0-9][0-9][0-9])+(,[0-9]+)?$'
+                and ({{ number_format }} is distinct from '1,234.56' or stated.number ~ '\..*[.,]')
+                then translate(stated.number, ',.', '.')::numeric
+            when stated.number ~ '^[+-]?[0-9]+([.,][0-9]+)?$' then replace(stated.number, ',', '.')::numeric
+            when stated.number ~ '^[+-]?[0-9][0-9]?[0-9]?([ ''][0-9][0-9][0-9])+([.,][0-9]+)?$'
+                then translate(stated.number, ', ''', '.')::numeric
+        end
+    from (select {{ text }} as number {{ read_once() }}) as stated
+)
+{%- endmacro %}
+
+{#- Regular expression of a number in plain text, grouped or not. -#}
+{% macro number_pattern() -%}
+[0-9]+(?:[.,''][0-9]+| [0-9][0-9][0-9](?![0-9]))*
+{%- endmacro %}
+
+{#- Regular expression of the words between the bounds of a range. -#}
+{% macro range_words() -%}
+to|and|bis|do|до|à|a|til|till|al|até|hasta|tot
 {%- endmacro %}

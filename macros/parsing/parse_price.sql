@@ -1,8 +1,126 @@
 {#-
-    '€ 1.250.000,-' -> 1250000; '£450,000' -> 450000; '415000.0' -> 415000.0; 'POA' -> NULL.
-    No price has three decimals: '450.000' -> 450000.
+    The asking price in a text of a portal, of a range its lower bound. '€ 1.250.000,-' -> 1250000; 'Offers over
+    £1.2M' -> 1200000; '207 000 € FAI' -> 207000; '3480万円' -> 34800000; '$2,300 - 2,900/mo' -> 2300; 'POA' -> NULL.
+    Beside a currency other words may stand; without one the text must hold nothing but the number and known words.
+    No price has three decimals: '450.000' -> 450000. A price per square metre is not the price.
 -#}
 {% macro parse_price(text, number_format) -%}
-{%- set affixes = '€|£|\\$|¥|₽|₹|(zł|Kč|kr\\.?|Ft|lei|Fr\\.)|\\m[A-Z]{3}\\M|\\m[A-Z]{2,3}\\$' -%}
-{{ parse_number(text, number_format, affixes, plain_decimals=2) }}
+case
+    when {{ text }} is null then null
+    when {{ is_bare_number(text, number_format, plain_decimals=2) }} then {{ text }}::numeric
+    when {{ is_number_and_currency(text) }}
+        then {{ grouped_number(plain_number(text), number_format) }}
+    else ({{ _price_among_words(_with_marked_currency(text), text, number_format) }})
+end
+{%- endmacro %}
+
+{#- Whether a text is a number with nothing but a currency before or behind it, as most prices are. -#}
+{% macro is_number_and_currency(text) -%}
+{%- set currency = '[€£$¥₹₽₺₩₫₴₱฿₪]|EUR|USD|GBP|CHF|PLN|CZK|AED|CAD|AUD|R|RM|Rp|R[$]|zł|Kč|kr[.]?|Ft|lei' -%}
+{{ text }} ~ '^(?:(?:{{ currency }})\s?)?[0-9][0-9.,''’\s]*-*\s?(?:{{ currency }})?$'
+{%- endmacro %}
+
+{#- Plain text in small letters in which '¤' stands for every sign and word of a currency: '€ 450 000' -> '¤ 450 000'. -#}
+{% macro _with_marked_currency(text) -%}
+lower(
+    btrim(
+        regexp_replace(
+            {{ plain_text(text) }}, '(?:{{ any_word(_all_currency_words()) }})\.?', '¤', 'g'
+        )
+    )
+)
+{%- endmacro %}
+
+{#-
+    The first number beside a currency, or without any currency the only number among known words. Its multiplier may
+    stand behind the upper bound of a range ('1.2 - 1.5M'), and another number behind its multiplier ('1億2800万').
+-#}
+{% macro _price_among_words(marked, text, number_format) -%}
+{%- set amount = _amount_pattern() -%}
+select
+    case
+        when amounts.is_range
+            then amounts.number * coalesce(
+                amounts.multiplier, case when amounts.number < amounts.next_number then amounts.next_multiplier end, 1
+            )
+        when amounts.is_compound
+            then amounts.number * amounts.multiplier
+                + coalesce(amounts.next_number * coalesce(amounts.next_multiplier, 1e4), 0)
+        else amounts.number * coalesce(amounts.multiplier, 1)
+    end
+from (
+    select
+        {{ _number_before('found.parts[1]', 'found.parts[2]', number_format) }} as number,
+        {{ _multiplier('found.parts[2]', text) }} as multiplier,
+        found.parts[2] ~ '^(?:{{ any_word(compound_multiplier_words()) }})$' as is_compound,
+        found.parts[3] ~ '\S' as is_range,
+        {{ _number_before('found.parts[4]', 'found.parts[5]', number_format) }} as next_number,
+        {{ _multiplier('found.parts[5]', text) }} as next_multiplier
+    from (
+        select case when matched.parts[1] is null then matched.parts[6:10] else matched.parts end as parts
+        from (
+            select
+                case
+                    when stated.text ~ '¤' then regexp_match(stated.text, '¤[ :]*{{ amount }}|{{ amount }} ?¤')
+                    else
+                        regexp_match(
+                            regexp_replace(stated.text, '{{ any_price_word() }}', ' ', 'g'),
+                            '^[^0-9[:alpha:]]*{{ amount }}[^0-9[:alpha:]]*$'
+                        )
+                end as parts
+            from (select {{ _without_other_prices(marked) }} as text {{ read_once() }}) as stated
+            offset 0
+        ) as matched
+        offset 0
+    ) as found
+    offset 0
+) as amounts
+{%- endmacro %}
+
+{#- Signs and words that stand where a price is, whether or not they tell in what it is. -#}
+{% macro _all_currency_words() %}
+    {% do return(dict(currency_words(), **shared_currency_signs())) %}
+{% endmacro %}
+
+{#- A number with its multiplier, and behind it an upper bound or a second part: five groups. -#}
+{% macro _amount_pattern() -%}
+{%- set multiplied = '(' ~ number_pattern() ~ ') ?(' ~ any_word(multiplier_words()) ~ ')?(?:[.,]-*)?' -%}
+{{ multiplied }}(?:( ?(?:-|{{ range_words() }}) ?¤? ?| ?){{ multiplied }})?
+{%- endmacro %}
+
+{#- Marked text without prices per area and without earlier prices. -#}
+{% macro _without_other_prices(marked) -%}
+regexp_replace(
+    {{ marked }},
+    '(?:¤ ?)?[0-9][0-9.,'' ]*¤? ?(?:psf|psm|(?:/|per|pro|par|por|al|za|за|a) ?(?:{{ any_word(area_unit_words()) }}))'
+    '|(?<![[:alpha:]])(?:was|previously|instead of|reduced from|statt|au lieu de|antes|de:|zamiast)[^0-9]*[0-9][0-9.,'' ]*¤?',
+    ' ', 'g'
+)
+{%- endmacro %}
+
+{#- Regular expression of all words of price texts that are no number: qualifiers, periods and headings. -#}
+{% macro any_price_word() -%}
+{{ any_word(qualifier_words()) }}|{{ any_word(period_words()) }}|{{ any_word(price_headings()) }}
+{%- endmacro %}
+
+{#-
+    The number before a multiplier, where a single separator is decimal ('1.250 M' -> 1.25) unless the source's format
+    groups by it; the comma groups before the myriads of East Asia. Before anything else a number as it stands.
+-#}
+{% macro _number_before(number, multiplier, number_format) -%}
+case
+    when {{ multiplier }} ~ '^[万萬만億亿억]$' then {{ grouped_number(number, "'1,234.56'") }}
+    when {{ multiplier }} is not null and {{ number_format }} is null and {{ number }} ~ '^[0-9]+[.,][0-9]+$'
+        then replace({{ number }}, ',', '.')::numeric
+    else {{ grouped_number(number, number_format) }}
+end
+{%- endmacro %}
+
+{#- What a multiplier found in a price text multiplies by; NULL without one. -#}
+{% macro _multiplier(word, text) -%}
+case
+    when {{ word }} = 'm' and {{ text }} ~* 'rp|idr' then 1e9
+    when {{ word }} = 'mil' and {{ text }} ~* 'k[čc]|czk' then 1e6
+    else ({{ meaning_of(word, multiplier_words()) }})::numeric
+end
 {%- endmacro %}

@@ -4,8 +4,8 @@
 ) }}
 
 {%- set published_columns = [
-    'price', 'currency', 'price_period', 'row_hash', 'version', 'scopes', 'quality_flags', 'held_price', 'held_at',
-    'first_price', 'original_price', 'previous_price', 'lowest_price', 'price_changed_at', 'relisted_from',
+    'price', 'currency', 'price_period', 'price_qualifier', 'row_hash', 'version', 'scopes', 'quality_flags',
+    'held_price', 'held_at', 'first_price', 'original_price', 'previous_price', 'lowest_price', 'price_changed_at', 'relisted_from',
     'earlier_days_on_market', 'significant_baseline', 'first_seen_at', 'spell_number', 'spell_started_at',
     'removed_at', 'observed_at', 'last_session_id',
 ] %}
@@ -106,7 +106,7 @@ decided as (
         scope,
         outcome,
         {%- for field in listing_fields() %}
-        {%- if field in ('price', 'currency', 'price_period') %}
+        {%- if field in ('price', 'currency', 'price_period', 'price_qualifier') %}
         case when price_verdict = 'held' then published_{{ field }} else {{ field }} end as {{ field }},
         {%- else %}
         {{ field }},

@@ -1,6 +1,6 @@
 {%- set scraped_texts = [
     'scraped.title_text', 'scraped.description_text', 'scraped.property_type_text', 'scraped.offer_type_text',
-    'scraped.price_period_text', 'scraped.street_address_text', 'scraped.city_text', 'scraped.region_text',
+    'scraped.street_address_text', 'scraped.city_text', 'scraped.region_text',
     'scraped.postal_code_text', 'scraped.country_text', 'scraped.ownership_text', 'scraped.building_material_text',
     'scraped.condition_text', 'scraped.amenities_text', 'scraped.agent_name_text', 'scraped.agent_phone_text',
     'scraped.agent_email_text',
@@ -79,7 +79,11 @@ parsed as (
                 {{ parse_currency('scraped.currency_text', 'scraped.price_text') }} as stated_currency,
                 {{ assume_currency('sessions.currency', 'scraped.currency_text', 'scraped.price_text') }}
                     as assumed_currency,
-                {{ parse_text('scraped.price_period_text', 'each_row.has_odd_spaces') }} as price_period,
+                {{ parse_price_period('scraped.price_period_text', 'scraped.price_text', 'each_row.price_has_words') }}
+                    as price_period,
+                {{ parse_price_qualifier(
+                    'scraped.price_qualifier_text', 'scraped.price_text', 'each_row.price_has_words'
+                ) }} as price_qualifier,
                 {{ parse_text('scraped.street_address_text', 'each_row.has_odd_spaces') }} as street_address,
                 {{ parse_text('scraped.city_text', 'each_row.has_odd_spaces') }} as city,
                 {{ parse_text('scraped.region_text', 'each_row.has_odd_spaces') }} as region,
@@ -114,9 +118,10 @@ parsed as (
                 {{ parse_boolean('scraped.has_storage_room_text') }} as has_storage_room,
                 {{ parse_timestamp('scraped.listed_at_text', 'sessions.time_zone') }} as listed_at
             from (
-                select {{ any_has_odd_spaces(scraped_texts) }} as has_odd_spaces
-                from (values (true)) as this_row (is_read_once)
-                offset 0 -- noqa: AM09
+                select
+                    {{ any_has_odd_spaces(scraped_texts) }} as has_odd_spaces,
+                    {{ price_has_words('scraped.price_text') }} as price_has_words
+                {{ read_once() }}
             ) as each_row
             offset 0 -- noqa: AM09
         ) as typed
@@ -126,13 +131,38 @@ parsed as (
 select
     *,
     coalesce(stated_currency, assumed_currency) as currency,
+    -- A price in words says by its silence that it is not, say, monthly, and any price that it is no longer on request;
+    -- a card may leave both to the advert page.
     case
-        when stated_currency is null or 'currency' = any(landed_fields) then landed_fields
-        else landed_fields || array['currency']
+        when price_text is null then landed_fields
+        when
+            price_text ~ '^[0-9.]*$'
+            and (price is null or observation_kind = 'card' or 'price_qualifier' = any(landed_fields))
+            then landed_fields
+        when price_text ~ '^[0-9.]*$' then landed_fields || array['price_qualifier']
+        else
+            landed_fields || array(
+                select said.field_name
+                from
+                    unnest(array[
+                        case when stated_currency is not null then 'currency' end,
+                        case
+                            when price_period is not null or observation_kind is distinct from 'card'
+                                then 'price_period'
+                        end,
+                        case
+                            when price_qualifier is not null or observation_kind is distinct from 'card'
+                                then 'price_qualifier'
+                        end
+                    ]) as said (field_name)
+                where said.field_name <> all(landed_fields)
+            )
     end as observed_fields,
     array_remove(
         array[
-            case when price is null and price_text ~ '\S' then 'price' end,
+            case
+                when price is null and price_text ~ '\S' and price_qualifier is distinct from 'on_request' then 'price'
+            end,
             case when area_m2 is null and area_m2_text ~ '\S' then 'area_m2' end,
             case when land_area_m2 is null and land_area_m2_text ~ '\S' then 'land_area_m2' end,
             case when rooms is null and rooms_text ~ '\S' then 'rooms' end,

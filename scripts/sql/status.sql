@@ -5,7 +5,16 @@ select
     sources.freshness_hours,
     good.observed_at as last_good_session_at,
     extract(epoch from now() - good.observed_at)::double precision as lag_seconds,
-    coalesce(now() - good.observed_at > make_interval(secs => sources.freshness_hours * 3600), false) as is_late,
+    coalesce(now() - good.observed_at > make_interval(secs => sources.freshness_hours * 3600), false)
+    and exists (
+        select 1 from scrape_sessions as sessions
+        where
+            sessions.source = sources.source
+            and not exists (
+                select 1 from retired_scopes as retired
+                where retired.source = sessions.source and retired.scope = sessions.scope
+            )
+    ) as is_late,
     (
         select max(syncs.finished_at) from sync_metadata as syncs
         inner join sync_sessions as taken on syncs.sync_id = taken.sync_id

@@ -52,6 +52,14 @@ def test_status_and_metrics_tell_the_same(command: Command, connection: psycopg.
     assert healthy["storage"]["table_bytes"]["property_scrapes_staging"] > 0
     assert healthy["queues"] == {"notification_usage": 0, "version": 1, "last_sequence": 4}
 
+    connection.execute("update sources set freshness_hours = 1e-9")
+    (late,) = command.ok("status", "--json").json["findings"]
+    assert late["finding"] == "no recent good session of feed"
+    connection.execute("insert into retired_scopes (source, scope) values ('feed', 'default')")
+    assert command.ok("status", "--json").json["findings"] == []
+    connection.execute("delete from retired_scopes")
+    connection.execute("update sources set freshness_hours = 24")
+
     command.ok("import", file, "--source", "feed", "--complete", "--observed-at", "2020-05-01", *MAPPING, "--no-sync")
     connection.execute("update scrape_sessions set status = 'quarantined' where status = 'complete'")
     troubled = command.ok("status", "--json").json

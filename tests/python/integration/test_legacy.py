@@ -41,6 +41,7 @@ select
     'York', array['garden', 'bath'], jsonb_build_array('https://old.example/' || number || '.jpg'), true, '01904 1',
     '2023-03-01', 'Hill & Sons', 'available'
 from generate_series(1, 12) as numbers (number);
+grant select on pulled_properties to public;
 update pulled_properties set price = -1 where id = 3;
 update pulled_properties set status = 'Sold' where id = 4;
 """
@@ -101,6 +102,9 @@ def test_the_view_serves_old_frontends_until_it_is_rolled_back(
     old_row = dict(zip(columns, rows_before[0], strict=True))
     assert by_id.keys() == {1, 2, *range(5, 13)}
     assert by_id[1] == {**old_row, "features": ["bath", "garden"]}
+
+    assert one(legacy, "select has_table_privilege('public', 'pulled_properties', 'select')")
+    assert not one(legacy, "select has_table_privilege('public', 'properties_live', 'select')")
 
     feed = write_csv(tmp_path / "new.csv", flats(1))
     command.ok("import", feed, "--source", "portal", *MAPPING)

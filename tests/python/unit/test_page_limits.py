@@ -51,7 +51,7 @@ def test_structured_data_nested_too_deeply_is_a_broken_block() -> None:
 
     page = Page(URL, deep + flat)
 
-    assert (page.structured.broken, read(deep + flat)) == (1, True)
+    assert (page.stated.structured.broken, read(deep + flat)) == (1, True)
 
 
 def test_references_that_multiply_are_followed_within_bounds() -> None:
@@ -59,7 +59,7 @@ def test_references_that_multiply_are_followed_within_bounds() -> None:
     nodes = [{"@id": f"#{number}", "@type": "House", "a": [{"@id": f"#{number + 1}"}] * 30} for number in range(12)]
     page = Page(URL, f'<script type="application/ld+json">{json.dumps(nodes)}</script>')
 
-    assert len(json.dumps(page.structured.nodes)) < 50_000_000
+    assert len(json.dumps(page.stated.structured.nodes)) < 50_000_000
 
 
 @pytest.mark.parametrize(("links", "rows"), [(5_001, 0), (0, 5_001)])

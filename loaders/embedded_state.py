@@ -1,0 +1,172 @@
+"""State that scripts carry in pages: a bounded search finds the objects in it that look like listings.
+
+`__NEXT_DATA__`, Nuxt payloads, Apollo caches and any other JSON in a script are read alike: no portal's own shape is
+known here, only the names that fields commonly have.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from parsel import Selector
+
+from loaders.listing_shapes import Shape, shape_of
+from loaders.structured_data import ItemList, StructuredListing, is_same_page
+from loaders.urls import absolute
+
+SELECTOR = (
+    'script[type="application/json"], script#__NEXT_DATA__, script#__NUXT_DATA__, '
+    "script:not([src]):not([type]), script:not([src])[type='text/javascript']"
+)
+
+_MAX_SCRIPTS = 200
+_MAX_CHARACTERS = 4_000_000
+_MAX_ASSIGNMENTS = 100
+_MAX_NODES = 60_000
+_MAX_DEPTH = 16
+_MIN_LENGTH = 60
+_ASSIGNED = re.compile(r"(?<![=!<>])=\s{0,4}(?=[{\[]|JSON\.parse\()")
+_PARSED = re.compile(r"JSON\.parse\(\s*(?=\")")
+_NEIGHBOURS = re.compile(r"similar|related|recommend|nearby|recent|promo|advert(?:isement|ising)|previous|next", re.I)
+_DECODER = json.JSONDecoder()
+
+Node = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EmbeddedState:
+    """The listings that the scripts of one page carry."""
+
+    roots: tuple[Any, ...]
+    url: str
+
+    def listing(self) -> StructuredListing | None:
+        """The listing the page is about, or None: the one with its address or id, else the only one in no list."""
+        alone = [shape for shape in self._shapes if not shape.is_listed]
+        own = (
+            [shape for shape in self._shapes if is_same_page(self.url, shape.url)]
+            or [shape for shape in alone if shape.listing_id and shape.listing_id in re.split(r"[^\w]+|_", self.url)]
+            or (alone if len({shape.listing_id for shape in alone}) == 1 else [])
+        )
+        return self._stated(max(own, key=lambda shape: len(shape.fields))) if own else None
+
+    def item_list(self) -> ItemList | None:
+        """The longest list of listings; None where no list holds two."""
+        lists: dict[int, list[Shape]] = {}
+        for shape in self._shapes:
+            if shape.list_number is not None and (shape.listing_id or shape.url):
+                lists.setdefault(shape.list_number, []).append(shape)
+        longest = max(lists.values(), key=len, default=[])
+        return ItemList([self._stated(shape) for shape in longest], None) if len(longest) > 1 else None
+
+    def _stated(self, shape: Shape) -> StructuredListing:
+        return StructuredListing(shape.node, shape.listing_id, absolute(self.url, shape.url), shape.fields, None)
+
+    @cached_property
+    def _shapes(self) -> list[Shape]:
+        return [shape for root in self.roots for shape in _listings_in(root, self.url)]
+
+
+def embedded_state(selector: Selector, url: str) -> EmbeddedState:
+    """Read the JSON of a page's scripts; what is no JSON, or too large, is passed over."""
+    roots: list[Any] = []
+    left = _MAX_CHARACTERS
+    for script in selector.css(SELECTOR)[:_MAX_SCRIPTS]:
+        text = script.xpath("string()").get() or ""
+        left -= len(text)
+        if left < 0:
+            break
+        if len(text) >= _MIN_LENGTH:
+            roots += _documents(text, script.attrib.get("id"))
+    return EmbeddedState(tuple(roots), url)
+
+
+def _documents(text: str, script_id: str | None) -> Iterator[Any]:
+    """The JSON documents of one script: all of it, or what it assigns."""
+    document = _json(text)
+    if document is not None:
+        yield _revived(document) if script_id == "__NUXT_DATA__" else document
+        return
+    position = 0
+    for _ in range(_MAX_ASSIGNMENTS):
+        found = _ASSIGNED.search(text, position)
+        if found is None:
+            return
+        position = found.end()
+        try:
+            parsed = _PARSED.match(text, position)
+            document, position = _DECODER.raw_decode(text, parsed.end() if parsed else position)
+        except (ValueError, RecursionError):
+            continue
+        document = _json(document) if isinstance(document, str) else document
+        if document is not None:
+            yield document
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _revived(payload: Any) -> Any:
+    """A Nuxt payload as an object: it is one list, in which values name each other by their place."""
+    if not isinstance(payload, list) or not payload:
+        return payload
+    left = [_MAX_NODES]
+
+    def value_at(place: Any, depth: int) -> Any:
+        left[0] -= 1
+        if not isinstance(place, int) or not 0 <= place < len(payload) or depth > _MAX_DEPTH or left[0] < 0:
+            return None
+        value = payload[place]
+        if isinstance(value, dict):
+            return {key: value_at(entry, depth + 1) for key, entry in value.items()}
+        if isinstance(value, list):
+            is_wrapped = len(value) == 2 and isinstance(value[0], str)
+            entries = value[1:] if is_wrapped else value
+            revived = [value_at(entry, depth + 1) for entry in entries]
+            return revived[0] if is_wrapped else revived
+        return value
+
+    return value_at(0, 0)
+
+
+def _listings_in(root: Any, url: str) -> Iterator[Shape]:
+    """Objects that look like listings, outermost first. A list of them has a number of its own."""
+    cache: Mapping[str, Any] = root if isinstance(root, dict) else {}
+    waiting: deque[tuple[Any, int, int | None]] = deque([(root, 0, None)])
+    lists = 0
+    for _ in range(_MAX_NODES):
+        if not waiting:
+            return
+        value, depth, list_number = waiting.popleft()
+        value = _referenced(value, cache)
+        if isinstance(value, dict):
+            value = {key: _referenced(entry, cache) for key, entry in value.items()}
+            shape = shape_of(value, url, list_number)
+            if shape is not None:
+                yield shape
+                continue
+            entries = [entry for key, entry in value.items() if not _NEIGHBOURS.search(key) or key.startswith("__")]
+            list_of = None
+        elif isinstance(value, list):
+            lists += 1
+            entries, list_of = value, lists
+        else:
+            continue
+        if depth < _MAX_DEPTH:
+            waiting.extend((entry, depth + 1, list_of) for entry in entries if isinstance(entry, dict | list))
+
+
+def _referenced(value: Any, cache: Mapping[str, Any]) -> Any:
+    """What an Apollo reference such as {"__ref": "Listing:1"} names."""
+    reference = value.get("__ref") if isinstance(value, dict) else None
+    return cache.get(reference, value) if isinstance(reference, str) else value

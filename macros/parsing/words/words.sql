@@ -1,0 +1,65 @@
+{#-
+    A regular expression that finds any of the words, whatever they mean; the longest at a place wins. A blank in a
+    word stands for an optional dot and blank: 'sq ft' finds 'sqft' and 'sq. ft'. A word of letters is found whole,
+    beside digits too, but in the scripts from Thai on, which part no words.
+-#}
+{% macro any_word(meanings) -%}
+{%- set whole, other = [], [] -%}
+{%- for words in meanings.values() -%}
+    {%- for word in words -%}
+        {%- set is_whole = word[0].isalpha() and word[-1].isalpha() and word[0] < '\u0e00' -%}
+        {%- do (whole if is_whole else other).append(_literal(word)) -%}
+    {%- endfor -%}
+{%- endfor -%}
+{%- if whole -%}
+(?<![[:alpha:]])(?:{{ whole | join('|') }})(?!\.?[[:alpha:]]){{ '|' if other }}
+{%- endif -%}
+{{ other | join('|') }}
+{%- endmacro %}
+
+{#- The word as a regular expression, for a string constant of SQL. -#}
+{% macro _literal(word) -%}
+{%- set escaped = namespace(text=word) -%}
+{%- for character in ['\\', '.', '$', '+', '*', '?', '(', ')'] -%}
+    {%- set escaped.text = escaped.text | replace(character, '\\' ~ character) -%}
+{%- endfor -%}
+{{ escaped.text | replace(' ', '\\.? ?') | replace('/', '/ ?') | replace("'", "''") }}
+{%- endmacro %}
+
+{#- What a word found by `any_word` means, as text; NULL where none was found. -#}
+{% macro meaning_of(word, meanings) -%}
+{{ meanings_by_word(meanings) }} ->> {{ word_key(word) }}
+{%- endmacro %}
+
+{#- The words as one JSON object with their meanings; its keys have neither dots nor blanks. -#}
+{% macro meanings_by_word(meanings) -%}
+{%- set entries = [] -%}
+{%- for meaning, words in meanings.items() -%}
+    {%- for word in words -%}
+        {%- set key = word | replace('.', '') | replace(' ', '') | replace('"', '\\"') | replace("'", "''") -%}
+        {%- do entries.append('"' ~ key ~ '":"' ~ meaning ~ '"') -%}
+    {%- endfor -%}
+{%- endfor -%}
+'{{ '{' }}{{ entries | join(',') }}{{ '}' }}'::jsonb
+{%- endmacro %}
+
+{#- The key under which the meaning of a word stands. -#}
+{% macro word_key(word) -%}
+translate({{ word }}, '. ', '')
+{%- endmacro %}
+
+{#-
+    Text in one notation: digits of other scripts, wide signs, dashes and spaces of every kind become the plain ones,
+    marks of direction vanish. '１．２億円' -> '1.2億円'; '٣٥٠٬٠٠٠' -> '350,000'.
+-#}
+{% macro plain_text(text) -%}
+translate(
+    {{ text }},
+    E'\u00a0\u2009\u202f\u2007\u3000\n\r\t\u2019\u02bc\u00b4\u2212\u2013\u2014\u2010\u2011\u301c\uff5e~\u066b\uff0e\u066c\uff0c\u060c'
+    || '٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９०१२३४५६७८९'
+    || E'\uffe5\uff04\uff0f\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2069',
+    E'        \'\'\'--------..,,,'
+    || '0123456789012345678901234567890123456789'
+    || '¥$/'
+)
+{%- endmacro %}
