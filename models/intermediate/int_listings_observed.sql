@@ -21,10 +21,10 @@ chosen_rows as (
     select
         session_id,
         property_id,
-        (array_agg(row_no order by observation_kind = 'card', observed_at desc, row_no))[1] as spoken_row_no,
+        (array_agg(row_no order by observation_kind = 'card' asc, observed_at desc, row_no asc))[1] as spoken_row_no,
         case
             when bool_or(observation_kind <> 'card')
-                then (array_agg(row_no order by observation_kind <> 'card', observed_at desc, row_no))[1]
+                then (array_agg(row_no order by observation_kind <> 'card' asc, observed_at desc, row_no asc))[1]
         end as card_row_no,
         max(evidence) as evidence,
         max(observed_at) as observed_at,
