@@ -13,11 +13,11 @@ case
     else (
         select
             case
-                when {{ _is_only_price('priced.text') }}
-                    then {{ grouped_number(plain_number('priced.text'), number_format) }}
-                else ({{ _price_among_words('priced.text', text, number_format) }})
+                when {{ _is_only_price('priced.marked_text') }}
+                    then {{ grouped_number(plain_number('priced.marked_text'), number_format) }}
+                else ({{ _price_among_words('priced.marked_text', text, number_format) }})
             end
-        from (select {{ _with_marked_currency(text) }} as text {{ read_once() }}) as priced
+        from (select {{ _with_marked_currency(text) }} as marked_text {{ read_once() }}) as priced
     )
 end
 {%- endmacro %}
@@ -78,14 +78,14 @@ from (
         from (
             select
                 case
-                    when stated.text ~ '¤' then regexp_match(stated.text, '¤[ :]*{{ amount }}|{{ amount }} ?¤')
+                    when stated.remaining_text ~ '¤' then regexp_match(stated.remaining_text, '¤[ :]*{{ amount }}|{{ amount }} ?¤')
                     else
                         regexp_match(
-                            regexp_replace(stated.text, '{{ any_price_word() }}', ' ', 'g'),
+                            regexp_replace(stated.remaining_text, '{{ any_price_word() }}', ' ', 'g'),
                             '^[^0-9[:alpha:]]*{{ amount }}[^0-9[:alpha:]]*$'
                         )
                 end as parts
-            from (select {{ _without_other_prices(marked) }} as text {{ read_once() }}) as stated
+            from (select {{ _without_other_prices(marked) }} as remaining_text {{ read_once() }}) as stated
             offset 0
         ) as matched
         offset 0
