@@ -136,6 +136,7 @@ class Hosts:
     async def admit(self, url: str) -> None:
         """Wait until the target of a redirect may be asked. Raises RobotsDisallowedError when it may not."""
         await self._require_allowed(url, has_turn=False)
+        await self.answered(url)
         await self._take_turn(url)
 
     async def answered(self, url: str) -> None:
