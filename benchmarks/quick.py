@@ -27,7 +27,7 @@ from loaders.database import connect, statements
 from loaders.errors import UsageError
 from loaders.importer import ImportOptions, ImportResult, import_files
 from scripts import embedded_postgres
-from scripts.config import property_home
+from scripts.dbt_runner import dbt_directory
 from scripts.sync import sync_pending
 
 ROUNDS = 3
@@ -150,7 +150,7 @@ def _sync(connection: psycopg.Connection, url: str) -> Sync:
     started = time.perf_counter()
     sync_pending(url)
     seconds = time.perf_counter() - started
-    results = json.loads((property_home() / "dbt" / "run_results.json").read_text(encoding="utf-8"))
+    results = json.loads((dbt_directory() / "run_results.json").read_text(encoding="utf-8"))
     nodes = {result["unique_id"].split(".")[-1]: result["execution_time"] for result in results["results"]}
     return Sync(seconds, _database_seconds(connection) - before, nodes)
 

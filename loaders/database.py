@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg_pool import NullConnectionPool, PoolTimeout
 
 from loaders.errors import DatabaseUnavailableError, UsageError
 
 SQL_DIRECTORY = Path(__file__).parent / "sql"
 MINIMUM_SERVER_VERSION = 150000
+MAX_CONNECTIONS = 8
+"""How many connections one process has at once; dbt's are its own."""
+
+WAIT_SECONDS = 30.0
+CONNECT_SECONDS = 10
+
+# What the pool has to tell, such as a rollback after an error, whoever held the connection is told anyway.
+logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
 
 _LOST = re.compile("08...|53100|57P0.")  # SQLSTATEs: connection exceptions, disk full, the server's end
 _STATEMENT_HEADER = re.compile(r"^-- name: (?P<name>\w+)\n-- (?P<purpose>.+)\n", re.MULTILINE)
@@ -32,19 +43,57 @@ def schema_name() -> str:
     return name
 
 
-def connect(url: str, *, application_name: str = "property-manager") -> psycopg.Connection:
-    """Open an autocommit connection in UTC whose server process ends soon after its client is gone.
+@contextmanager
+def connect(url: str, *, application_name: str = "property-manager") -> Iterator[psycopg.Connection]:
+    """An autocommit connection in UTC whose server process ends soon after its client is gone.
 
-    Raises DatabaseUnavailableError when the server cannot be reached or is older than PostgreSQL 15.
+    All connections of this process to one database come from a pool of at most MAX_CONNECTIONS; at the end of the block
+    the connection gives up what it holds, its locks included. Raises DatabaseUnavailableError when the server cannot be
+    reached, is older than PostgreSQL 15, or no connection becomes free within WAIT_SECONDS.
     """
-    schema = schema_name()
+    pool = _pool(url, schema_name())
     try:
-        connection = psycopg.connect(url, application_name=application_name, autocommit=True, connect_timeout=10)
+        connection = pool.getconn(WAIT_SECONDS)
+    except PoolTimeout as error:
+        raise DatabaseUnavailableError(
+            f"no connection to the database within {WAIT_SECONDS:g} s",
+            f"Check that the server answers; this process opens {MAX_CONNECTIONS} connections at most.",
+        ) from error
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise DatabaseUnavailableError(
             f"cannot connect to the database: {str(error).strip()}",
             "Check DATABASE_URL, or unset it to use the embedded server.",
         ) from error
+    try:
+        connection.execute("select set_config('application_name', %s, false)", [application_name])
+        yield connection
+    finally:
+        pool.putconn(connection)
+
+
+@cache
+def _pool(url: str, schema: str) -> NullConnectionPool:
+    """A pool that keeps no idle connection, so that nothing stands in the way of who drops or copies a database."""
+    pool = NullConnectionPool(
+        url,
+        kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS},
+        max_size=MAX_CONNECTIONS,
+        configure=partial(_configure, schema),
+        reset=partial(_reset, schema),
+        num_workers=1,
+        open=True,
+    )
+    atexit.register(pool.close)
+    return pool
+
+
+def _reset(schema: str, connection: psycopg.Connection) -> None:
+    """Hand a connection to who waits for one as if it were new."""
+    connection.execute("discard all")
+    _configure(schema, connection)
+
+
+def _configure(schema: str, connection: psycopg.Connection) -> None:
     if connection.info.server_version < MINIMUM_SERVER_VERSION:
         version = connection.info.server_version // 10000
         connection.close()
@@ -57,7 +106,6 @@ def connect(url: str, *, application_name: str = "property-manager") -> psycopg.
             sql.Identifier(schema)
         )
     )
-    return connection
 
 
 def lost_connection(error: BaseException) -> DatabaseUnavailableError | None:

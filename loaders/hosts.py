@@ -127,22 +127,27 @@ class Hosts:
 
         Raises RobotsDisallowedError when it may not be asked.
         """
-        robots = await self._require_allowed(url, has_turn=not is_robots_known)
+        await self._require_allowed(url, has_turn=not is_robots_known)
         if not is_robots_known:
             await self._take_turn(url)
-        elif self._book.delay > 0 or robots.delay > 0:
-            await self._in_database(self._book.start_turn, host(url))
+        else:
+            await self._start_turn(url)
 
     async def admit(self, url: str) -> None:
         """Wait until the target of a redirect may be asked. Raises RobotsDisallowedError when it may not."""
         await self._require_allowed(url, has_turn=False)
+        await self.answered(url)
         await self._take_turn(url)
+
+    async def answered(self, url: str) -> None:
+        """Measure the distance to the next request from the answer: a busy machine may have asked late."""
+        await self._start_turn(url)
 
     async def pause(self, url: str, seconds: float) -> None:
         """Leave a host alone for a while, as its Retry-After asks."""
         await self._in_database(self._book.pause, host(url), seconds)
 
-    async def _require_allowed(self, url: str, *, has_turn: bool) -> Robots:
+    async def _require_allowed(self, url: str, *, has_turn: bool) -> None:
         site = origin(url)
         async with self._locks.setdefault(site, asyncio.Lock()):
             if site in self._refusals:
@@ -151,7 +156,6 @@ class Hosts:
                 self._robots[site] = await self._known_robots(site, has_turn)
         if not self._robots[site].allows(url):
             raise RobotsDisallowedError(f"robots.txt of {site} disallows {urlsplit(url).path}")
-        return self._robots[site]
 
     async def _known_robots(self, site: str, has_turn: bool) -> Robots:
         """The robots.txt that any worker fetched, or fetched now."""
@@ -188,3 +192,8 @@ class Hosts:
     async def _take_turn(self, url: str) -> None:
         await asyncio.sleep(await self._in_database(self._book.take_turn, host(url)))
         await self._in_database(self._book.start_turn, host(url))
+
+    async def _start_turn(self, url: str) -> None:
+        robots = self._robots.get(origin(url))
+        if self._book.delay > 0 or (robots is not None and robots.delay > 0):
+            await self._in_database(self._book.start_turn, host(url))

@@ -44,6 +44,7 @@ class Visitor:
         try:
             await self.hosts.admit_claimed(page.url, is_robots_known=page.is_robots_known)
             response = await self.client.get(page.url, admit=self.hosts.admit, headers=_validators(page))
+            await self.hosts.answered(response.url)
         except RobotsDisallowedError as error:
             return Settlement(page, "skipped", error=error.message)
         except TransportError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from loaders import barriers
+from loaders.database import schema_name
 from loaders.errors import PropertyManagerError
 from scripts.config import project_root, property_home
 from scripts.interrupts import wait_interruptibly
@@ -61,29 +62,30 @@ class CompiledModel:
 
 
 class DbtProject:
-    """The dbt project of this clone against one database; a process parses it once per database."""
+    """The dbt project of this clone against one schema of a database; a process parses it once for each."""
 
-    _manifests: ClassVar[dict[str, Manifest]] = {}
-    _built: ClassVar[dict[str, list[str]]] = {}
+    _manifests: ClassVar[dict[tuple[str, str], Manifest]] = {}
+    _built: ClassVar[dict[tuple[str, str], list[str]]] = {}
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
+        self._place = (database_url, schema_name())
 
     def build(self, selector: str) -> DbtOutcome:
         """Run `dbt build` with a selector of selectors.yml. Raises DbtFailedError when dbt could not start."""
         self._parse()
         outcome = _outcome(self._invoke(["build", "--selector", selector]))
         if outcome.success:
-            self._built[self._database_url] = self._views_and_seeds()
+            self._built[self._place] = self._views_and_seeds()
         return outcome
 
     @property
     def built_relations(self) -> list[str]:
-        """The views and seeds that this process has built under this URL; others may have dropped them since."""
-        return self._built.get(self._database_url, [])
+        """The views and seeds that this process has built in this schema; others may have dropped them since."""
+        return self._built.get(self._place, [])
 
     def _views_and_seeds(self) -> list[str]:
-        nodes = self._manifests[self._database_url].nodes.values()
+        nodes = self._manifests[self._place].nodes.values()
         return [f'"{node.schema}"."{node.alias}"' for node in nodes if node.config.materialized in ("view", "seed")]
 
     def compile_models(self, *names: str) -> dict[str, CompiledModel]:
@@ -110,14 +112,14 @@ class DbtProject:
         return target / "static_index.html"
 
     def _parse(self) -> None:
-        if self._database_url not in self._manifests:
+        if self._place not in self._manifests:
             result = self._invoke(["parse"])
             if not result.success:
                 raise DbtFailedError(
                     f"the dbt project cannot be read: {result.exception}",
                     "Undo the last edit of a model or macro.",
                 )
-            self._manifests[self._database_url] = result.result
+            self._manifests[self._place] = result.result
 
     def _invoke(self, arguments: Sequence[str], target_path: Path | None = None) -> Any:
         from dbt.cli.main import dbtRunner
@@ -126,7 +128,7 @@ class DbtProject:
         set_wait_callback(wait_interruptibly)
         os.environ["DATABASE_URL"] = self._database_url
         root = project_root()
-        runner = dbtRunner(manifest=self._manifests.get(self._database_url), callbacks=[_reach_barriers])
+        runner = dbtRunner(manifest=self._manifests.get(self._place), callbacks=[_reach_barriers])
         result = runner.invoke(
             [
                 "--log-level",
@@ -142,12 +144,17 @@ class DbtProject:
                 "--profiles-dir",
                 str(root),
                 "--target-path",
-                str(target_path or property_home() / "dbt"),
+                str(target_path or dbt_directory()),
             ]
         )
         if isinstance(result.exception, KeyboardInterrupt):
             raise result.exception
         return result
+
+
+def dbt_directory() -> Path:
+    """Where dbt keeps what it parsed and compiled, apart for each schema, since names of schemas are part of it."""
+    return property_home() / "dbt" / schema_name()
 
 
 def log_directory() -> Path:

@@ -50,5 +50,15 @@ def sync_progress() -> Iterator[Callable[[SyncReport], None]]:
         yield on_report
 
 
+@contextmanager
+def replay_progress() -> Iterator[Callable[[int, int], None]]:
+    """A callback that shows how many syncs of how many were replayed."""
+    if not is_interactive():
+        yield lambda _done, _all: None
+        return
+    with messages.status("Replaying …") as line:
+        yield lambda done, steps: line.update(f"Replaying: {done} of {steps} syncs")
+
+
 def _session_name(session: SessionCounts) -> str:
     return f"{session.source}/{session.scope} of {session.observed_at:%Y-%m-%d %H:%M}"

@@ -317,11 +317,11 @@ def run(names: tuple[str, ...], jobs: int, deadline: str | None, as_json: bool) 
     Example: property-manager run --jobs 4 --deadline 6h
     """
     from scripts.database import ready_database
-    from scripts.run_sources import parse_duration, run_sources, worst_exit_code
+    from scripts.run_sources import Deadline, parse_duration, run_sources, worst_exit_code
     from scripts.run_views import print_runs, tell_run
 
-    seconds = parse_duration(deadline) if deadline is not None else None
-    runs = run_sources(ready_database(), names=names, jobs=jobs, deadline=seconds, on_run=tell_run)
+    ends = Deadline(parse_duration(deadline) if deadline is not None else None)
+    runs = run_sources(ready_database(), names=names, jobs=jobs, ends=ends, on_run=tell_run)
     print_runs(runs, as_json=as_json)
     if code := worst_exit_code(runs):
         sys.exit(code)
@@ -899,6 +899,39 @@ def migrate_legacy(
         counts = legacy.reconcile(connection) if synced.error is None else None
     print_migration(landed, synced.reports, counts, synced.error, as_json=as_json)
     _exit_for(synced)
+
+
+@main.command()
+@click.option("--from-raw", is_flag=True, help="From the raw rows of all sessions; the only kind there is.")
+@click.option("--source", required=True, help="The source.")
+@click.option("--keep", "keeps_schema", is_flag=True, help="Leave the schema of the replay for a closer look.")
+@wait_option
+@json_option
+@operation
+def replay(from_raw: bool, source: str, keeps_schema: bool, wait: bool, as_json: bool) -> None:
+    """Sync all sessions of a source anew in a schema of their own; compare changes and history with the live ones.
+
+    Live tables are only read. Exit code 3 when replay and live tables differ.
+
+    Example: property-manager replay --from-raw --source my_feed
+    """
+    from loaders.database import connect
+    from scripts.database import ready_database
+    from scripts.progress import replay_progress
+    from scripts.raw_replay import replay_from_raw
+    from scripts.sync import require_source
+    from scripts.views import print_raw_replay
+
+    if not from_raw:
+        raise UsageError("the command does not say what to replay from", "Add --from-raw.")
+    url = ready_database()
+    with connect(url) as connection:
+        require_source(connection, source)
+    with replay_progress() as on_step:
+        found = replay_from_raw(url, source, keeps_schema=keeps_schema, wait=wait, on_step=on_step)
+    print_raw_replay(found, as_json=as_json)
+    if found.differences:
+        sys.exit(EXIT_QUALITY_GATE)
 
 
 @main.command()

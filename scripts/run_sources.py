@@ -13,8 +13,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from loaders.database import connect, statements
-from loaders.errors import BusyError, PropertyManagerError, UsageError
+from loaders.errors import BusyError, DatabaseUnavailableError, PropertyManagerError, UsageError
 from loaders.source_files import Start, load_source_file, require_source_file, source_paths
 from scripts.console import error_as_json
 from scripts.logs import start_logging
@@ -28,7 +30,7 @@ QUARANTINED = 3
 STOP_SECONDS = 30.0
 """How long a crawl may take to settle what it was busy with, once the deadline has come."""
 
-_BUSY_SECONDS = 1.0
+_POLL_SECONDS = 0.5
 _FROM_BEST_TO_WORST = (0, 75, QUARANTINED, 2, 1, 130)
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 _SQL = statements("run_sources.sql", Path(__file__).parent / "sql")
@@ -53,14 +55,9 @@ class Deadline:
         self._moment = None if seconds is None else time.monotonic() + seconds
 
     @property
-    def left(self) -> float | None:
-        """Seconds until then, no less than 0; None where it never comes."""
-        return None if self._moment is None else max(0.0, self._moment - time.monotonic())
-
-    @property
     def is_over(self) -> bool:
         """Whether it has come."""
-        return self.left == 0.0
+        return self._moment is not None and time.monotonic() >= self._moment
 
 
 @dataclass(frozen=True)
@@ -115,16 +112,16 @@ def run_sources(
     *,
     names: Sequence[str] = (),
     jobs: int = 2,
-    deadline: float | None = None,
+    ends: Deadline | None = None,
     on_run: Callable[[SourceRun], None] | None = None,
 ) -> list[SourceRun]:
     """Crawl and sync the named sources, by default all whose file names a start; `jobs` crawls at once.
 
-    What goes wrong with one source ends up in its run and stops no other. After `deadline` seconds crawls are stopped,
+    What goes wrong with one source ends up in its run and stops no other. When the deadline comes, crawls are stopped,
     to be taken up by the next round, and no sync begins. Raises BusyError while another round runs, UsageError for a
     name without a file and where nothing is configured.
     """
-    ends = Deadline(deadline)
+    ends = ends or Deadline(None)
     with connect(database_url, application_name="property-manager run") as connection:
         if connection.execute(_SQL["try_round_lock"]).fetchone() != (True,):
             raise BusyError("another `property-manager run` is under way", "Let it end; `status` shows how far it is.")
@@ -172,13 +169,15 @@ def _crawled(database_url: str, name: str, start: Start, ends: Deadline) -> Sour
     if ends.is_over:
         return replace(run, error=_too_late("it was not begun"))
     with _crawling(database_url, name, start) as (process, results):
-        if not results.poll(ends.left):
+        while not (has_ended := results.poll(_POLL_SECONDS)) and not ends.is_over:
+            pass
+        if has_ended:
+            crawl, error = _received(process, results)
+            run = replace(run, crawl=crawl, error=error)
+        else:
             process.terminate()
             process.join(STOP_SECONDS)
             run = replace(run, error=_too_late("the crawl was stopped"))
-        else:
-            crawl, error = _received(process, results)
-            run = replace(run, crawl=crawl, error=error)
     return replace(run, seconds=time.monotonic() - began)
 
 
@@ -225,7 +224,8 @@ def _crawl(database_url: str, name: str, start: Start, results: Connection) -> N
     try:
         store_settings(database_url, name)
         crawl = scrape(database_url, url=start.url, source=name, scope=start.scope, max_pages=start.max_pages)
-    except PropertyManagerError as error:
+    except (PropertyManagerError, psycopg.Error) as failure:
+        error = _told(failure)
         logger.exception("the crawl of %s failed: %s", name, error.message)
         results.send((None, (error.message, error.hint, error.code, error.exit_code)))
     else:
@@ -246,12 +246,19 @@ def _synced(database_url: str, run: SourceRun, ends: Deadline) -> SourceRun:
         try:
             sync_pending(database_url, source=run.source, on_report=reports.append)
         except BusyError:
-            time.sleep(min(_BUSY_SECONDS, ends.left or _BUSY_SECONDS))
+            time.sleep(_POLL_SECONDS)
             continue
-        except PropertyManagerError as failure:
-            error = failure
+        except (PropertyManagerError, psycopg.Error) as failure:
+            error = _told(failure)
         break
     return replace(run, reports=tuple(reports), error=error, seconds=run.seconds + time.monotonic() - began)
+
+
+def _told(failure: PropertyManagerError | psycopg.Error) -> PropertyManagerError:
+    """An error for people; what the database says of itself is one of them."""
+    if isinstance(failure, PropertyManagerError):
+        return failure
+    return DatabaseUnavailableError(f"the database failed: {str(failure).strip()}", "The next round goes on with it.")
 
 
 def _too_late(what: str) -> DeadlineError:

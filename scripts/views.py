@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scripts.embedded_postgres import ServerStatus
     from scripts.legacy import Reconciliation
     from scripts.quality_checks import SessionVerdict
+    from scripts.raw_replay import RawReplay
     from scripts.rekey import RekeyResult
     from scripts.replay import Replay
     from scripts.retention import Cleanup
@@ -536,6 +537,43 @@ def print_rollback(undone: Rollback, *, as_json: bool) -> None:
             ],
         )
     )
+
+
+def print_raw_replay(found: RawReplay, *, as_json: bool) -> None:
+    """Whether a replay gave the same, and the first rows in which it did not, field by field."""
+    if as_json:
+        print_json(found.as_json())
+        return
+    output.print(
+        facts(
+            f"Replay of {found.source}",
+            [
+                ("syncs and rollbacks repeated", f"{found.syncs} and {found.rollbacks}"),
+                ("compared", f"{_counted(found.changes, 'change')}, {_counted(found.versions, 'version')}"),
+                ("left out, personal data blanked", _counted(found.erased_listings, "listing")),
+                ("differences", found.differences or "none"),
+                ("kept in the schema", found.schema or "nothing"),
+            ],
+        )
+    )
+    if found.examples:
+        rows = [row for example in found.examples for row in _differences(example)]
+        show(table("Differences", ("table", "listing", "row", "what", "live", "replay"), rows))
+
+
+def _differences(example: dict[str, Any]) -> list[tuple[str, ...]]:
+    """One line for each column with other values, or one for a row that only one side has."""
+    row = (example["table_name"], example["property_id"], example["row_key"])
+    if not example["columns"]:
+        return [(*row, example["kind"], "", "")]
+    return [
+        (
+            *row,
+            column,
+            *(json.dumps(example[side].get(column), ensure_ascii=False) for side in ("recorded", "replayed")),
+        )
+        for column in example["columns"]
+    ]
 
 
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:

@@ -10,7 +10,15 @@ case
     when {{ is_bare_number(text, number_format, plain_decimals=2) }} then {{ text }}::numeric
     when {{ is_number_and_currency(text) }}
         then {{ grouped_number(plain_number(text), number_format) }}
-    else ({{ _price_among_words(_with_marked_currency(text), text, number_format) }})
+    else (
+        select
+            case
+                when {{ _is_only_price('priced.marked_text') }}
+                    then {{ grouped_number(plain_number('priced.marked_text'), number_format) }}
+                else ({{ _price_among_words('priced.marked_text', text, number_format) }})
+            end
+        from (select {{ _with_marked_currency(text) }} as marked_text {{ read_once() }}) as priced
+    )
 end
 {%- endmacro %}
 
@@ -18,6 +26,15 @@ end
 {% macro is_number_and_currency(text) -%}
 {%- set currency = '[€£$¥₹₽₺₩₫₴₱฿₪]|EUR|USD|GBP|CHF|PLN|CZK|AED|CAD|AUD|R|RM|Rp|R[$]|zł|Kč|kr[.]?|Ft|lei' -%}
 {{ text }} ~ '^(?:(?:{{ currency }})\s?)?[0-9][0-9.,''’\s]*-*\s?(?:{{ currency }})?$'
+{%- endmacro %}
+
+{#-
+    Whether marked text holds one number, beside its currency, and no hint of a multiplier, an area or an earlier price:
+    then nothing needs to be looked for among words, which costs far more.
+-#}
+{% macro _is_only_price(marked) -%}
+{{ marked }} ~ '^[^0-9¤]*(?:¤ ?[0-9][0-9.,'' ]*(?:[/(][^0-9]*)?|[0-9][0-9.,'' ]*¤[^0-9]*)$'
+and {{ marked }} !~ '[²㎡坪평平]|sq|sf|ft|psm|qm|mq|кв|τ|م|/ ?ha|acre|was |statt|previous|instead|reduced|antes|zamiast|lieu'
 {%- endmacro %}
 
 {#- Plain text in small letters in which '¤' stands for every sign and word of a currency: '€ 450 000' -> '¤ 450 000'. -#}
@@ -61,14 +78,14 @@ from (
         from (
             select
                 case
-                    when stated.text ~ '¤' then regexp_match(stated.text, '¤[ :]*{{ amount }}|{{ amount }} ?¤')
+                    when stated.remaining_text ~ '¤' then regexp_match(stated.remaining_text, '¤[ :]*{{ amount }}|{{ amount }} ?¤')
                     else
                         regexp_match(
-                            regexp_replace(stated.text, '{{ any_price_word() }}', ' ', 'g'),
+                            regexp_replace(stated.remaining_text, '{{ any_price_word() }}', ' ', 'g'),
                             '^[^0-9[:alpha:]]*{{ amount }}[^0-9[:alpha:]]*$'
                         )
                 end as parts
-            from (select {{ _without_other_prices(marked) }} as text {{ read_once() }}) as stated
+            from (select {{ _without_other_prices(marked) }} as remaining_text {{ read_once() }}) as stated
             offset 0
         ) as matched
         offset 0

@@ -14,18 +14,18 @@ scraped as not materialized (
 
 ),
 
--- The first advert page (or file row) of a listing speaks for it, its first card for what that could not carry.
+-- The latest advert page (or file row) of a listing speaks for it, its latest card for what that could not carry; of
+-- those seen at the same instant, as all rows of a crawl are, the first.
 chosen_rows as (
 
     select
         session_id,
         property_id,
-        coalesce(
-            min(row_no) filter (where observation_kind <> 'card'),
-            min(row_no) filter (where observation_kind = 'card')
-        ) as spoken_row_no,
-        case when bool_or(observation_kind <> 'card') then min(row_no) filter (where observation_kind = 'card') end
-            as card_row_no,
+        (array_agg(row_no order by observation_kind = 'card' asc, observed_at desc, row_no asc))[1] as spoken_row_no,
+        case
+            when bool_or(observation_kind <> 'card')
+                then (array_agg(row_no order by observation_kind <> 'card' asc, observed_at desc, row_no asc))[1]
+        end as card_row_no,
         max(evidence) as evidence,
         max(observed_at) as observed_at,
         count(*) as observation_count

@@ -52,7 +52,8 @@ combinations as (
         {%- for field in listing_fields() %}
         count({{ field }}) as {{ field }},
         {%- endfor %}
-        count(*) as listing_count
+        count(*) as listing_count,
+        min(observed_at) as first_observed_at
     from listings
     group by session_id, observed_fields, unreadable_fields
 
@@ -62,7 +63,8 @@ volumes as (
 
     select
         session_id,
-        sum(listing_count)::bigint as observed_count
+        sum(listing_count)::bigint as observed_count,
+        min(first_observed_at) as first_observed_at
     from combinations
     group by session_id
 
@@ -274,7 +276,9 @@ select
     coalesce(worst.noted_count, 0) as noted_count,
     sources.freshness_hours as freshness_limit_hours,
     coalesce(broken_by_rule.violations_by_rule, '[]') as violations_by_rule,
-    to_jsonb(geography) - 'session_id' as geography
+    to_jsonb(geography) - 'session_id' as geography,
+
+    volumes.first_observed_at
 from sessions
 left join volumes on sessions.session_id = volumes.session_id
 left join filled on sessions.session_id = filled.session_id

@@ -109,7 +109,9 @@ select
 
     verdicts.quarantine_reason is null as may_publish,
     coalesce(verdicts.quarantine_reason, verdicts.doubts) is null as may_remove,
-    coalesce(sessions.observed_at < newest_sessions.observed_at, false) as is_late,
+    coalesce(
+        least(measures.first_observed_at, sessions.observed_at) < newest_sessions.observed_at, false
+    ) as is_late,
     sessions.is_forced,
     sessions.allows_mass_removal,
 

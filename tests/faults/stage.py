@@ -92,7 +92,9 @@ class Stage:
         crawl.BATCH_ROWS = 1
         self._set_environment({})
         self._recreate("template1")
-        migrate(self.url)
+        # Not in this process: its pool of connections must not be inherited by forks.
+        prepared = self.fork(lambda: migrate(self.url)).wait()
+        assert prepared.code == 0, prepared.output
         self.keep("empty")
         DbtProject(self.url).compile_models("int_sessions_to_sync")
 

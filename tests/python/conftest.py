@@ -217,7 +217,7 @@ def command_home(server_name: str, command_homes: dict[str, Path], tmp_path_fact
 @pytest.fixture
 def parsed_project(command_home: Path) -> Path:
     """The target path of the commands, for tests that run dbt itself: it need not parse the project again."""
-    return command_home / "dbt"
+    return command_home / "dbt" / "public"
 
 
 @pytest.fixture

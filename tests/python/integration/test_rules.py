@@ -66,7 +66,7 @@ def prices(connection: psycopg.Connection) -> dict[str, int]:
 
 def failures_of_dbt_tests(command: Command) -> dict[str, int]:
     """How many rows each of the tests of rules returned."""
-    target = command.home / "dbt"
+    target = command.home / "dbt" / "public"
     command.run("dbt", "--", "test", "--select", *RULE_TESTS, "--target-path", str(target))
     results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
     tests = [result for result in results if result["unique_id"].startswith("test.")]

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from loaders.errors import BusyError
-from scripts.run_sources import parse_duration, run_sources
+from scripts.run_sources import Deadline, parse_duration, run_sources
 from tests.python.conftest import Command
 from tests.python.integration.sites import Page, Site, flat, results
 
@@ -24,6 +24,18 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PROPERTY_CONFIG_DIR", str(tmp_path))
     (tmp_path / "sources").mkdir()
     return tmp_path
+
+
+class Once(Deadline):
+    """A deadline that comes when something has happened."""
+
+    def __init__(self, happened: Event) -> None:
+        super().__init__(None)
+        self.happened = happened
+
+    @property
+    def is_over(self) -> bool:
+        return self.happened.is_set()
 
 
 @pytest.fixture
@@ -95,14 +107,13 @@ def test_the_deadline_stops_a_crawl_that_the_next_round_takes_up(
 
     with Site({"/": results("/1"), "/1": slow}) as site:
         configure(config, "portal", f"{site.url}/")
-        (stopped,) = run_sources(database_url, deadline=8)
+        (stopped,) = run_sources(database_url, ends=Once(reached))
         assert stopped.error is not None
         assert (stopped.error.code, stopped.exit_code) == ("deadline", 1)
         hanging.set()
-    assert reached.is_set()
     assert connection.execute("select status from scrape_sessions").fetchall() == [("interrupted",)]
 
-    (late,) = run_sources(database_url, names=["portal"], deadline=0)
+    (late,) = run_sources(database_url, names=["portal"], ends=Deadline(0))
     assert late.error is not None
     assert "not begun" in late.error.message
 

@@ -47,7 +47,7 @@ def feed(connection: psycopg.Connection, sync_id: str) -> list[tuple[Any, ...]]:
 
 
 def test_sessions_are_undone_from_the_last_to_the_first(
-    command: Command, connection: psycopg.Connection, tmp_path: Path
+    command: Command, connection: psycopg.Connection, parsed_project: Path, tmp_path: Path
 ) -> None:
     start = flats(20)
     land(command, tmp_path, 1, start, *_SETTINGS)
@@ -119,7 +119,7 @@ def test_sessions_are_undone_from_the_last_to_the_first(
         ("flat-4", "removed", 4, 1),
         ("flat-50", "active", 1, 1),
     ]
-    command.ok("dbt", "--", "test", "--select", "test_type:singular", "--quiet")
+    command.ok("dbt", "--", "test", "--select", "test_type:singular", "--quiet", "--target-path", parsed_project)
 
 
 def test_what_other_sessions_did_beside_fields_stays(

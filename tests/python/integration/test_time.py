@@ -1,0 +1,70 @@
+"""Zones, nights on which clocks change, and clocks that are wrong: intervals hold, order holds, nothing moves back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.python.conftest import Command
+from tests.python.integration.snapshots import MAPPING, edited, flats, write_csv
+
+pytestmark = pytest.mark.slow
+
+_NIGHTS = (
+    "2024-03-31T01:30:00+01:00",  # In Warsaw, just before 2 o'clock becomes 3.
+    "2024-03-31T03:30:00+02:00",
+    "2024-10-27T02:30:00+02:00",  # Half past two comes twice.
+    "2024-10-27T02:30:00+01:00",
+)
+
+
+@pytest.fixture
+def foreign_zones(connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Client, session and database each think in another zone, all of them with clocks that change."""
+    monkeypatch.setenv("TZ", "America/St_Johns")
+    monkeypatch.setenv("PGTZ", "Europe/Warsaw")
+    time.tzset()
+    connection.execute(f"alter database {connection.info.dbname} set timezone = 'Pacific/Chatham'")
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("foreign_zones")
+def test_zones_and_wrong_clocks_leave_intervals_and_order_alone(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    def land(observed_at: str, price: int, *options: str) -> None:
+        listings = edited(flats(2), "flat-1", price=price)
+        file = write_csv(tmp_path / f"{price}.csv", listings)
+        command.ok("import", file, "--source", "feed", *MAPPING, "--observed-at", observed_at, *options)
+
+    now = datetime.now(UTC)
+    day_ahead, day_behind = (now + timedelta(days=days) for days in (1, -1))
+    for hour, instant in enumerate((*_NIGHTS, day_ahead.isoformat())):
+        land(instant, 100_000 + 1_000 * hour, "--no-sync", "--set", "time_zone=Europe/Warsaw")
+    command.ok("sync-pending")
+    land(day_behind.isoformat(), 150_000)
+
+    starts = [*map(datetime.fromisoformat, _NIGHTS), day_ahead]
+    versions = connection.execute(
+        "select price::integer, valid_from, valid_to from properties_history "
+        "where source_listing_id = 'flat-1' order by version"
+    ).fetchall()
+    assert versions == [
+        (100_000 + 1_000 * number, start, end)
+        for number, (start, end) in enumerate(zip(starts, [*starts[1:], None], strict=True))
+    ]
+    feed = connection.execute(
+        "select new_value, observed_at from property_changes where field_name = 'price' order by sequence"
+    ).fetchall()
+    assert feed == [(100_000 + 1_000 * number, start) for number, start in enumerate(starts) if number], (
+        "the crawler whose clock was a day behind changed nothing"
+    )
+    sessions = command.ok("list-sessions", "--json").json["sessions"]
+    assert {datetime.fromisoformat(session["observed_at"]) for session in sessions} == {*starts, day_behind}
