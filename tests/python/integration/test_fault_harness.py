@@ -12,7 +12,7 @@ from tests.python.conftest import ROOT, Command
 
 pytestmark = pytest.mark.slow
 
-SHORT = ("--repeat", "1", "--sampled", "2", "--chained", "--random", "20", "--rounds", "2", "--processes", "1")
+SHORT = ("--repeat", "1", "--sampled", "1", "--chained", "--random", "20", "--rounds", "1", "--processes", "1")
 
 
 def test_whatever_is_killed_recovers(command: Command, connection: psycopg.Connection, server_url: str) -> None:
