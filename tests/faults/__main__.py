@@ -42,6 +42,7 @@ class Plan:
     is_chained: bool
     random_kills: int
     rounds: int
+    names: tuple[str, ...]
     seed: int
 
 
@@ -72,6 +73,7 @@ class Share:
 @click.option("--chained", "is_chained", is_flag=True, help="Kill what recovers too, and compare after the last kill.")
 @click.option("--random", "random_kills", default=200, show_default=True, help="Kills at random times.")
 @click.option("--rounds", default=100, show_default=True, help="Rounds of commands side by side.")
+@click.option("--story", "names", multiple=True, help="Only these of import, scrape, replay, rollback and cleanup.")
 @click.option("--seed", default=1, show_default=True, help="Which nodes and times: the same seed, the same faults.")
 @click.option("--processes", default=2, show_default=True, help="How many faults are brought about at a time.")
 @click.option("--only", help="Only faults whose title contains this.")
@@ -108,6 +110,7 @@ def all_checks(stage: Stage, stories: list[Story], plan: Plan, own_server: Path 
     pages = page_points()
     if plan.sampled is not None:
         nodes, pages = (random.sample(sorted(each), min(plan.sampled, len(each))) for each in (nodes, pages))
+    stories = [story for story in stories if not plan.names or story.name in plan.names]
     by_name = {story.name: story for story in stories}
     checks = []
     for group, found in (
@@ -134,7 +137,7 @@ def _interrupt_checks(
     comparing = sorted(node for node in stage.dbt_nodes() if node.startswith("model.property_manager.int_"))
     checks = []
     for _ in range(plan.repeat):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGTERM,) if plan.is_chained else (signal.SIGINT, signal.SIGTERM):
             run = partial(interrupts.interrupted_while_waiting, stage, story, number)
             checks.append(Check(group, f"import: {number.name} while a statement waits", run))
             for name, each in () if plan.is_chained else stories.items():

@@ -1,4 +1,7 @@
-"""The short form of `make faults`, on the server and the parsed project of the other tests."""
+"""The short form of `make faults`, on the server and the parsed project of the other tests.
+
+Kills of replays, rollbacks and clean-ups have tests of their own, beside the commands.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from tests.python.conftest import ROOT, Command
 pytestmark = pytest.mark.slow
 
 SHORT = ("--repeat", "1", "--sampled", "1", "--chained", "--random", "20", "--rounds", "1", "--processes", "1")
+SHORT += ("--story", "import", "--story", "scrape")
 
 
 def test_whatever_is_killed_recovers(command: Command, connection: psycopg.Connection, server_url: str) -> None:

@@ -25,34 +25,6 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return write_csv(tmp_path / "one.csv", first), write_csv(tmp_path / "two.csv", second)
 
 
-@pytest.mark.parametrize(
-    "barrier",
-    [
-        "import_batch_copied",
-        "before_sync",
-        "before_publish_commit",
-        "after_publish_commit",
-        "before_history",
-        "after_sync",
-    ],
-)
-def test_killed_at_a_barrier_then_run_again(
-    command: Command, connection: psycopg.Connection, files: tuple[Path, Path], tmp_path: Path, barrier: str
-) -> None:
-    command.ok("import", files[0], *DAY_ONE, *ONE_ABSENCE)
-    second = ("import", files[1], *DAY_TWO)
-    _kill_at(command, barrier, tmp_path / "reached", *second)
-    if barrier == "import_batch_copied":
-        command.ok(*second)
-    else:
-        command.ok("sync-pending")
-    after_fault = tables(connection)
-
-    assert {row[3] for row in after_fault["sessions"]} == {"complete"}
-    assert after_fault == _without_fault(command, connection, files)
-
-
-@pytest.mark.first_build
 def test_a_published_sync_is_finished_before_new_sessions_are_taken(
     command: Command, connection: psycopg.Connection, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
