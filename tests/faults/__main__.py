@@ -13,7 +13,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -97,7 +97,7 @@ def main(
             if pid == 0:
                 _exit_after(partial(_work, share, plan, only))
             jobs.append((pid, folder / "results"))
-        ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid, _ in jobs]
+        ended = _ends_of([pid for pid, _ in jobs])
         results = [json.loads(line) for _, file in jobs if file.exists() for line in file.read_text().splitlines()]
     _report(results)
     sys.exit(int(any(ended) or any(result["error"] for result in results)))
@@ -210,6 +210,18 @@ def _write_result(file: Path, check: Check) -> None:
     with file.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(result) + "\n")
     click.echo(check.title, err=True)
+
+
+def _ends_of(pids: list[int]) -> list[int]:
+    """The exit codes of processes; Ctrl-C ends them, and their servers, first."""
+    try:
+        return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    except KeyboardInterrupt:
+        for pid in pids:
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGINT)
+                os.waitpid(pid, 0)
+        raise
 
 
 def _report(results: list[dict[str, Any]]) -> None:
