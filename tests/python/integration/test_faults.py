@@ -25,6 +25,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return write_csv(tmp_path / "one.csv", first), write_csv(tmp_path / "two.csv", second)
 
 
+@pytest.mark.first_build
 def test_a_published_sync_is_finished_before_new_sessions_are_taken(
     command: Command, connection: psycopg.Connection, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
