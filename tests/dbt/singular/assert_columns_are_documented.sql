@@ -1,5 +1,10 @@
 -- Detects documentation that went stale: a column that a table has and its YAML does not name, or the other way round.
 -- A returned row is such a column, with where it was found.
+-- It runs when every relation stands again: these are the last of the lineage.
+-- depends_on: {{ ref('int_listing_compensations') }}
+-- depends_on: {{ ref('listing_confirmations') }}
+-- depends_on: {{ ref('property_quarantine') }}
+-- depends_on: {{ ref('stg_rule_evaluations') }}
 -- depends_on: {{ ref('properties_history') }}
 -- depends_on: {{ ref('session_quality') }}
 -- depends_on: {{ ref('session_recommendations') }}
