@@ -144,6 +144,8 @@ def _interrupt_checks(
                 share = random.random()
                 run = partial(interrupts.interrupted, stage, each, number, share)
                 checks.append(Check(group, f"{name}: {number.name} at {share:.0%}", run))
+        if plan.is_chained:
+            continue
         checks.append(Check(group, "import: killed while a statement waits", partial(interrupts.orphan, stage, story)))
         node = random.choice(comparing)
         checks.append(Check(group, f"zombie frozen after {node}", partial(interrupts.zombie, stage, story, node)))

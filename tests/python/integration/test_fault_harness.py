@@ -15,7 +15,7 @@ from tests.python.conftest import ROOT, Command
 
 pytestmark = pytest.mark.slow
 
-SHORT = ("--repeat", "1", "--sampled", "1", "--chained", "--random", "20", "--rounds", "1", "--processes", "1")
+SHORT = ("--repeat", "1", "--sampled", "1", "--chained", "--random", "20", "--rounds", "0", "--processes", "1")
 SHORT += ("--story", "import", "--story", "scrape")
 
 
