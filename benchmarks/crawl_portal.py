@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import struct
 import sys
 import time
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from http import HTTPStatus
 from multiprocessing.connection import Connection
+from random import Random
 from threading import Thread
 from typing import NamedTuple, Self
 from zlib import crc32
@@ -24,6 +27,7 @@ SLOW_SECONDS = 2.0
 HUGE_BYTES = 50 * 1024 * 1024
 
 _SEED = 7
+_PHOTO_WIDTH, _PHOTO_HEIGHT = 1024, 768
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,8 @@ class _Answers:
     def _response(self, target: str) -> Response | None:
         if target == "/robots.txt" and self._portal.robots_status != HTTPStatus.OK:
             return Response(HTTPStatus(self._portal.robots_status), b"")
+        if target.startswith("/photos/"):
+            return Response(HTTPStatus.OK, _photo(), "image/png")
         if target == self._huge:
             return Response(HTTPStatus.OK, b"<p>" + b"x" * HUGE_BYTES)
         place = crc32(target.encode()) % 100 if self._portal.is_troubled and target != "/robots.txt" else 99
@@ -137,6 +143,22 @@ class _Answers:
     def _page(self, target: str) -> Response:
         assert self._site is not None
         return self._site.answer(1, target)
+
+
+@cache
+def _photo() -> bytes:
+    """A photo as large as portals show them, 1024 by 768 and about 300 kB; grainy, so that it does not compress to nothing."""
+    grain, rows = Random(_SEED), []
+    for row in range(_PHOTO_HEIGHT):
+        colours = bytes(128 + (row * 96 // _PHOTO_HEIGHT) + grain.randrange(4) for _ in range(_PHOTO_WIDTH))
+        rows.append(b"\0" + bytes(value for colour in colours for value in (colour, colour - 20, colour - 40)))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))
+
+    header = struct.pack(">2I5B", _PHOTO_WIDTH, _PHOTO_HEIGHT, 8, 2, 0, 0, 0)
+    body = zlib.compress(b"".join(rows), 6)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 def _serve(portal: Portal, pipe: Connection) -> None:

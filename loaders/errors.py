@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+EXIT_QUALITY_GATE = 3
+"""What was scraped or compared did not pass: the gate put a session aside, a check failed, a replay differs."""
+
+_FROM_BEST_TO_WORST = (0, 75, EXIT_QUALITY_GATE, 2, 1, 130)
+
+
+def worst_exit_code(codes: Iterable[int]) -> int:
+    """The one exit code for several pieces of work: done, busy, put aside, misconfigured, failed, interrupted."""
+    return max(codes, key=_FROM_BEST_TO_WORST.index, default=0)
+
 
 class PropertyManagerError(Exception):
     """Base of every expected failure. `code` is stable for programs, `hint` says what to do next."""

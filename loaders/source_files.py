@@ -137,7 +137,7 @@ def check_source_name(name: str) -> None:
     """Raise UsageError for what cannot be the name of a source."""
     if not _SOURCE_NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot be the name of a source",
+            f"{name!r} is not a source name",
             "Use lower-case letters, digits and underscores, starting with a letter.",
         )
 
@@ -153,7 +153,7 @@ def load_source_file(path: Path) -> SourceFile:
     """Read and check one source file; raises ConfigFileError."""
     if not _SOURCE_NAME.fullmatch(path.stem):
         raise ConfigFileError(
-            f"{path}: {path.stem!r} cannot be the name of a source",
+            f"{path}: {path.stem!r} is not a source name",
             "Name the file with lower-case letters, digits and underscores, starting with a letter.",
         )
     top = read_config(path)

@@ -122,14 +122,9 @@ class DbtProject:
             self._manifests[self._place] = result.result
 
     def _invoke(self, arguments: Sequence[str], target_path: Path | None = None) -> Any:
-        from dbt.cli.main import dbtRunner
-        from psycopg2.extensions import set_wait_callback
-
-        set_wait_callback(wait_interruptibly)
-        os.environ["DATABASE_URL"] = self._database_url
         root = project_root()
-        runner = dbtRunner(manifest=self._manifests.get(self._place), callbacks=[_reach_barriers])
-        result = runner.invoke(
+        return _run(
+            self._database_url,
             [
                 "--log-level",
                 "none",
@@ -145,11 +140,9 @@ class DbtProject:
                 str(root),
                 "--target-path",
                 str(target_path or dbt_directory()),
-            ]
+            ],
+            self._manifests.get(self._place),
         )
-        if isinstance(result.exception, KeyboardInterrupt):
-            raise result.exception
-        return result
 
 
 def dbt_directory() -> Path:
@@ -164,22 +157,28 @@ def log_directory() -> Path:
 
 def pass_through(database_url: str, arguments: Sequence[str]) -> int:
     """Run dbt with a user's own arguments against the configured database; returns dbt's exit code."""
-    from dbt.cli.main import dbtRunner
-    from psycopg2.extensions import set_wait_callback
-
-    set_wait_callback(wait_interruptibly)
-    os.environ["DATABASE_URL"] = database_url
     os.environ.setdefault("DBT_PROJECT_DIR", str(project_root()))
     os.environ.setdefault("DBT_PROFILES_DIR", str(project_root()))
-    result = dbtRunner(callbacks=[_reach_barriers]).invoke(list(arguments))
-    if isinstance(result.exception, KeyboardInterrupt):
-        raise result.exception
+    result = _run(database_url, arguments)
     if result.success:
         return 0
     if result.exception is not None:
         print(result.exception, file=sys.stderr)
         return 2
     return 1
+
+
+def _run(database_url: str, arguments: Sequence[str], manifest: Manifest | None = None) -> Any:
+    """What dbt returns; queries that run are cancelled by Ctrl-C and SIGTERM, which come out as KeyboardInterrupt."""
+    from dbt.cli.main import dbtRunner
+    from psycopg2.extensions import set_wait_callback
+
+    set_wait_callback(wait_interruptibly)
+    os.environ["DATABASE_URL"] = database_url
+    result = dbtRunner(manifest=manifest, callbacks=[_reach_barriers]).invoke(list(arguments))
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
+    return result
 
 
 def _outcome(result: Any) -> DbtOutcome:

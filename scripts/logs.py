@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from loaders.database import lost_connection
+from loaders.errors import PropertyManagerError
 from scripts.config import property_home
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -44,6 +46,15 @@ def redact(text: str) -> str:
 def log_file() -> Path:
     """Where the log is kept."""
     return property_home() / "property_manager.log"
+
+
+def told(failure: Exception) -> PropertyManagerError:
+    """An error for people: of what nobody expected, its kind and where the details are."""
+    if isinstance(failure, PropertyManagerError):
+        return failure
+    return lost_connection(failure) or PropertyManagerError(
+        f"unexpected {type(failure).__name__}: {failure}", f"The details are in {log_file()}."
+    )
 
 
 def start_logging() -> logging.Logger:

@@ -17,12 +17,9 @@ import click
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from loaders.errors import PropertyManagerError, UsageError
-
-EXIT_QUALITY_GATE = 3
+from loaders.errors import EXIT_QUALITY_GATE, PropertyManagerError, UsageError, worst_exit_code
 
 _ASSIGNMENT = re.compile(r"^[a-z_][\w.]*=")
-_SOURCE_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 
 
 class SpreadCommand(click.Command):
@@ -52,7 +49,7 @@ def operation(command: Callable[..., Any]) -> Callable[..., Any]:
         from scripts.config import load_dotenv
         from scripts.console import print_error
         from scripts.interrupts import InterruptedCommandError, sigterm_interrupts
-        from scripts.logs import log_file, start_logging
+        from scripts.logs import start_logging, told
 
         as_json = bool(kwargs.get("as_json"))
         try:
@@ -78,14 +75,10 @@ def operation(command: Callable[..., Any]) -> Callable[..., Any]:
         except (click.exceptions.Exit, click.ClickException):
             raise
         except Exception as error:
-            from loaders.database import lost_connection
-
             logger.exception("%s failed unexpectedly", command.__name__)
-            told = lost_connection(error) or PropertyManagerError(
-                f"unexpected {type(error).__name__}: {error}", f"The details are in {log_file()}."
-            )
-            print_error(told, as_json=as_json)
-            sys.exit(told.exit_code)
+            unexpected = told(error)
+            print_error(unexpected, as_json=as_json)
+            sys.exit(unexpected.exit_code)
         return result
 
     return run
@@ -189,13 +182,15 @@ def import_(
     from loaders.importer import ImportOptions, import_files, require_files
     from loaders.sessions import ensure_source
     from loaders.settings import change_settings, parse_settings
+    from loaders.source_files import check_source_name
     from scripts.console import say
     from scripts.database import ready_database
     from scripts.progress import import_progress
     from scripts.views import print_imports
 
+    check_source_name(source)
     options = ImportOptions(
-        source=_checked_source(source),
+        source=source,
         scope=scope,
         mapping=_mapping(source, mapping_file, mapped),
         observed_at=_time(observed_at),
@@ -259,6 +254,7 @@ def scrape(
 
     Example: property-manager scrape --url "https://example.com/properties" --max-pages 10
     """
+    from loaders.source_files import check_source_name
     from scripts.database import ready_database
     from scripts.scrape import plan_scrape, resume_scrape, scrape_portal
     from scripts.views import print_plan, print_scrape
@@ -267,7 +263,7 @@ def scrape(
         url, scope, max_pages = _configured_start(source, scope, max_pages)
     _require_one_target(url, resume, (source, scope, session_name, max_pages))
     if source is not None:
-        _checked_source(source)
+        check_source_name(source)
     database = ready_database()
     if is_dry_run:
         plan = plan_scrape(
@@ -317,13 +313,13 @@ def run(names: tuple[str, ...], jobs: int, deadline: str | None, as_json: bool) 
     Example: property-manager run --jobs 4 --deadline 6h
     """
     from scripts.database import ready_database
-    from scripts.run_sources import Deadline, parse_duration, run_sources, worst_exit_code
+    from scripts.run_sources import Deadline, parse_duration, run_sources
     from scripts.run_views import print_runs, tell_run
 
     ends = Deadline(parse_duration(deadline) if deadline is not None else None)
     runs = run_sources(ready_database(), names=names, jobs=jobs, ends=ends, on_run=tell_run)
     print_runs(runs, as_json=as_json)
-    if code := worst_exit_code(runs):
+    if code := worst_exit_code(run.exit_code for run in runs):
         sys.exit(code)
 
 
@@ -346,7 +342,7 @@ def worker(session_id: str | None, as_json: bool) -> None:
     done = work(ready_database(), session_id)
     print_work(done, as_json=as_json)
     if done.errors:
-        sys.exit(max(error.exit_code for error in done.errors))
+        sys.exit(worst_exit_code(error.exit_code for error in done.errors))
 
 
 @main.command()
@@ -465,7 +461,7 @@ def metrics(output: Path | None) -> None:
     from scripts.status import system_status
 
     with connect(ready_database()) as connection:
-        found = system_status(connection, attention_limit=None)
+        found = system_status(connection)
     if output is None:
         click.echo(metrics_text(found), nl=False)
     else:
@@ -1350,7 +1346,7 @@ def _exit_for(synced: _Synced) -> None:
 
 
 def _exit_for_gate(reports: Sequence[Any]) -> None:
-    if any(session.session_status == "quarantined" for report in reports for session in report.sessions):
+    if any(report.has_quarantined for report in reports):
         sys.exit(EXIT_QUALITY_GATE)
 
 
@@ -1379,15 +1375,6 @@ def _configured_start(source: str, scope: str | None, max_pages: int | None) -> 
         )
     start = found.starts[0]
     return start.url, scope or start.scope, max_pages or start.max_pages
-
-
-def _checked_source(source: str) -> str:
-    if not _SOURCE_NAME.match(source):
-        raise UsageError(
-            f"{source!r} is not a source name",
-            "Use lower-case letters, digits and underscores, starting with a letter.",
-        )
-    return source
 
 
 def _mapping(source: str, file: Path | None, options: Sequence[str]) -> Any:

@@ -20,7 +20,7 @@ from loaders.database import connect, schema_name, statements
 from loaders.errors import PropertyManagerError
 from loaders.migrate import migrate
 from scripts.rollback import rollback_session
-from scripts.sync import run_lock, sync_pending
+from scripts.sync import require_history, run_lock, sync_pending
 
 _SQL = statements("raw_replay.sql", Path(__file__).parent / "sql")
 _MARK = "A replay of property-manager; may be dropped."
@@ -39,7 +39,6 @@ class ReplayRefusedError(PropertyManagerError):
 class Step:
     """A sync that took a session of the source, or the rollback of one, with the instants that replaying it needs."""
 
-    sync_id: uuid.UUID
     sync_kind: str
     started_at: datetime
     published_at: datetime
@@ -122,11 +121,7 @@ def replay_from_raw(
 
 def _steps(connection: psycopg.Connection, source: str) -> list[Step]:
     """What is to be repeated, or ReplayRefusedError."""
-    if connection.execute(_SQL["sync_is_unfinished"]).fetchone() == (True,):
-        raise ReplayRefusedError(
-            "a sync has published and still owes its history",
-            "Run `property-manager sync-pending` first; it finishes this sync.",
-        )
+    require_history(connection, ReplayRefusedError)
     with connection.cursor(row_factory=class_row(Step)) as cursor:
         steps = cursor.execute(_SQL["steps"], {"source": source}).fetchall()
     if not steps:

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 
 from loaders import barriers
 from loaders.database import statements
-from loaders.errors import BusyError, UsageError
+from loaders.errors import BusyError, PropertyManagerError, UsageError
 
 ERASURE_BATCH = 5_000
 RUN_LOG_DAYS = 365
@@ -79,11 +79,14 @@ def clean_up(
 
 
 def apply_retention(connection: psycopg.Connection) -> None:
-    """What follows each sync: the settings of every source are applied; a busy loader puts it off to the next sync."""
+    """What follows each sync: the settings of every source are applied.
+
+    What stands in the way is logged and left to the next sync: the sync itself is done.
+    """
     try:
         clean_up(connection, only_new=True)
-    except BusyError as error:
-        logging.getLogger("property_manager").warning("retention is put off: %s", error.message)
+    except PropertyManagerError as error:
+        logging.getLogger("property_manager").warning("retention is put off: %s %s", error.message, error.hint)
 
 
 def run_log_days() -> int:
@@ -131,12 +134,8 @@ def _clean_month(connection: psycopg.Connection, result: Cleanup, month: dict[st
 
 
 def _remove(connection: psycopg.Connection, what: str, parameters: dict[str, Any], *, is_dry_run: bool) -> int:
-    """Count what would go, or remove it with an audit row; how many rows."""
-    if is_dry_run:
-        counted = connection.execute(_SQL[f"count_{what}"], parameters).fetchone()
-        assert counted is not None
-        return counted[0]
-    with connection.transaction():
+    """Remove what is past, with an audit row, or only try it; how many rows."""
+    with connection.transaction(force_rollback=is_dry_run):
         removed = connection.execute(_SQL[f"remove_{what}"], parameters).rowcount
         if removed:
             _audit(connection, f"remove {what}", None, {"removed": removed})

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from loaders import barriers
 from loaders.database import schema_name, statements
 from loaders.errors import PropertyManagerError
+from scripts.sync import require_history
 
 _SQL = statements("rollback.sql", Path(__file__).parent / "sql")
 _NAMED = 10
@@ -103,12 +104,7 @@ def _use_models(connection: psycopg.Connection) -> None:
 
 
 def _require_complete(connection: psycopg.Connection, session_id: uuid.UUID, status: str) -> None:
-    unfinished = connection.execute(_SQL["unfinished_sync"]).fetchone()
-    if unfinished is not None:
-        raise RollbackRefusedError(
-            f"sync {unfinished[0]} has published and still owes its history",
-            "Run `property-manager sync-pending` first; it finishes this sync.",
-        )
+    require_history(connection, RollbackRefusedError)
     if status != "complete":
         raise RollbackRefusedError(
             f"session {session_id} is {status}: nothing of it is published, so there is nothing to undo",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import re
 import time
@@ -13,25 +14,22 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from loaders.database import connect, statements
-from loaders.errors import BusyError, DatabaseUnavailableError, PropertyManagerError, UsageError
+from loaders.errors import EXIT_QUALITY_GATE, BusyError, PropertyManagerError, UsageError
 from loaders.source_files import Start, load_source_file, require_source_file, source_paths
 from scripts.console import error_as_json
-from scripts.logs import start_logging
+from scripts.logs import start_logging, told
 from scripts.scrape import store_settings
 from scripts.sync import SyncReport, sync_pending
 
 if TYPE_CHECKING:
     from loaders.crawl import CrawlResult
 
-QUARANTINED = 3
 STOP_SECONDS = 30.0
 """How long a crawl may take to settle what it was busy with, once the deadline has come."""
 
 _POLL_SECONDS = 0.5
-_FROM_BEST_TO_WORST = (0, 75, QUARANTINED, 2, 1, 130)
+_ADD_A_START = "Add the first result page under `start`; `property-manager source new NAME --url …` writes such a file."
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 _SQL = statements("run_sources.sql", Path(__file__).parent / "sql")
 
@@ -76,8 +74,7 @@ class SourceRun:
         """The exit code that a command for this start alone would have had."""
         if self.error is not None:
             return self.error.exit_code
-        sessions = [session for report in self.reports for session in report.sessions]
-        return QUARANTINED if any(session.session_status == "quarantined" for session in sessions) else 0
+        return EXIT_QUALITY_GATE if any(report.has_quarantined for report in self.reports) else 0
 
     def as_json(self) -> dict[str, Any]:
         """The run in the stable shape that commands print with --json."""
@@ -100,11 +97,6 @@ def parse_duration(text: str) -> float:
     if not total:
         raise UsageError(f"{text!r} is not a duration", "Give hours, minutes or seconds, such as 90s, 45m or 1h30m.")
     return float(total)
-
-
-def worst_exit_code(runs: Sequence[SourceRun]) -> int:
-    """The worst of the runs' exit codes: failed, misconfigured, quarantined, busy, done."""
-    return max((run.exit_code for run in runs), key=_FROM_BEST_TO_WORST.index, default=0)
 
 
 def run_sources(
@@ -151,14 +143,16 @@ def _configured(names: Sequence[str]) -> tuple[list[tuple[str, Start]], list[Sou
     broken = []
     for name in dict.fromkeys(names or sorted(paths)):
         try:
-            starts += [(name, start) for start in load_source_file(paths[name]).starts]
+            found = load_source_file(paths[name]).starts
         except UsageError as error:
             broken.append(SourceRun(name, None, None, (), error, 0.0))
+            continue
+        starts += [(name, start) for start in found]
+        if names and not found:
+            error = UsageError(f"{paths[name]} names no start", _ADD_A_START)
+            broken.append(SourceRun(name, None, None, (), error, 0.0))
     if not starts and not broken:
-        raise UsageError(
-            f"{'none of these files' if names else 'no source file'} names a start, so there is nothing to run",
-            "Add the first result page under `start`; `property-manager source new NAME --url …` writes such a file.",
-        )
+        raise UsageError("no source file names a start, so there is nothing to run", _ADD_A_START)
     return starts, broken
 
 
@@ -224,19 +218,17 @@ def _crawl(database_url: str, name: str, start: Start, results: Connection) -> N
     try:
         store_settings(database_url, name)
         crawl = scrape(database_url, url=start.url, source=name, scope=start.scope, max_pages=start.max_pages)
-    except (PropertyManagerError, psycopg.Error) as failure:
-        error = _told(failure)
-        logger.exception("the crawl of %s failed: %s", name, error.message)
+    except Exception as failure:
+        logger.exception("the crawl of %s failed", name)
+        error = told(failure)
         results.send((None, (error.message, error.hint, error.code, error.exit_code)))
     else:
         results.send((crawl, None))
 
 
 def _synced(database_url: str, run: SourceRun, ends: Deadline) -> SourceRun:
-    """Publish what the crawl landed, waiting for another sync to end."""
+    """Publish what waits of this source, also after a crawl that failed, as soon as another sync has ended."""
     began = time.monotonic()
-    if run.error is not None:
-        return run
     reports: list[SyncReport] = []
     error: PropertyManagerError | None = None
     while True:
@@ -248,17 +240,12 @@ def _synced(database_url: str, run: SourceRun, ends: Deadline) -> SourceRun:
         except BusyError:
             time.sleep(_POLL_SECONDS)
             continue
-        except (PropertyManagerError, psycopg.Error) as failure:
-            error = _told(failure)
+        except Exception as failure:
+            logging.getLogger("property_manager").exception("the sync of %s failed", run.source)
+            error = told(failure)
         break
-    return replace(run, reports=tuple(reports), error=error, seconds=run.seconds + time.monotonic() - began)
-
-
-def _told(failure: PropertyManagerError | psycopg.Error) -> PropertyManagerError:
-    """An error for people; what the database says of itself is one of them."""
-    if isinstance(failure, PropertyManagerError):
-        return failure
-    return DatabaseUnavailableError(f"the database failed: {str(failure).strip()}", "The next round goes on with it.")
+    seconds = run.seconds + time.monotonic() - began
+    return replace(run, reports=tuple(reports), error=run.error or error, seconds=seconds)
 
 
 def _too_late(what: str) -> DeadlineError:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from loaders.errors import worst_exit_code
 from scripts.console import print_json, say, show, table
-from scripts.run_sources import SourceRun, worst_exit_code
+from scripts.run_sources import SourceRun
 
 _COLUMNS = ("source", "result", "listings", "pages", "complete", "created", "updated", "removed", "seconds")
 _COUNTED = ("created", "updated", "removed")
@@ -14,20 +15,25 @@ _COUNTED = ("created", "updated", "removed")
 
 def tell_run(run: SourceRun) -> None:
     """A line for people: a source is done."""
-    say(f"{run.source}: {_result(run)} after {run.seconds:.0f} s")
+    say(f"{_named(run)}: {_result(run)} after {run.seconds:.0f} s")
 
 
 def print_runs(runs: Sequence[SourceRun], *, as_json: bool) -> None:
     """All runs of a round, with what ended them early."""
     if as_json:
-        print_json({"exit_code": worst_exit_code(runs), "runs": [run.as_json() for run in runs]})
+        exit_code = worst_exit_code(run.exit_code for run in runs)
+        print_json({"exit_code": exit_code, "runs": [run.as_json() for run in runs]})
         return
     show(table("Round", _COLUMNS, [_cells(run) for run in runs]))
     for run in runs:
         if run.error is not None:
-            say(f"{run.source}: {run.error.message}" + (f"\n  {run.error.hint}" if run.error.hint else ""))
+            say(f"{_named(run)}: {run.error.message}" + (f"\n  {run.error.hint}" if run.error.hint else ""))
         elif run.crawl is not None and run.crawl.incomplete_reason:
-            say(f"{run.source}: partial: {run.crawl.incomplete_reason}")
+            say(f"{_named(run)}: partial: {run.crawl.incomplete_reason}")
+
+
+def _named(run: SourceRun) -> str:
+    return f"{run.source} ({run.url})" if run.url else run.source
 
 
 def _cells(run: SourceRun) -> tuple[Any, ...]:

@@ -20,18 +20,17 @@ CROWDED_QUEUE = 0.5
 TROUBLED = ("running", "interrupted", "failed", "quarantined")
 
 
-def system_status(connection: psycopg.Connection, *, attention_limit: int | None = RECENT) -> dict[str, Any]:
+def system_status(connection: psycopg.Connection) -> dict[str, Any]:
     """Health at a glance: findings with the command that helps, sources, sessions needing attention, syncs, storage.
 
-    Sizes are in bytes, lags in seconds, the usage of the notification queue is a share from 0 to 1. Without
-    `attention_limit` every session that needs attention is named.
+    Sizes are in bytes, lags in seconds, the usage of the notification queue is a share from 0 to 1.
     """
     sources = _rows(connection, "sources")
     live = _live_counts(connection)
     for source in sources:
         source["active_listings"] = live.get((source["source"], "active"), 0)
         source["removed_listings"] = live.get((source["source"], "removed"), 0)
-    attention = _rows(connection, "attention", limit=attention_limit)
+    attention = _rows(connection, "attention")
     for session in attention:
         session["next_step"] = next_step(session)
     (storage,) = _rows(connection, "storage", limit=LARGEST)

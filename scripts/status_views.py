@@ -7,6 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from scripts.console import facts, output, print_json, short_id, show, table
+from scripts.status import RECENT
 
 
 def print_status(status: dict[str, Any], *, as_json: bool) -> None:
@@ -49,12 +50,14 @@ def _print_attention(sessions: list[dict[str, Any]]) -> None:
         return
     output.print()
     output.print(Text("Worth a look", "bold"))
-    for session in sessions:
+    for session in sessions[:RECENT]:
         state = session["session_status"]
         head = f"{short_id(session['session_id'])} {session['source']}/{session['scope']} "
         head += f"of {session['observed_at']:%Y-%m-%d %H:%M} is {state}: {session['reason'] or 'no reason kept'}"
         output.print(Text(head, "red" if state in ("failed", "quarantined") else "yellow"))
         output.print(Text(f"  next: {session['next_step']}"))
+    if len(sessions) > RECENT:
+        output.print(f"and {len(sessions) - RECENT} more; `property-manager status --json` names them all")
 
 
 def _print_syncs(syncs: list[dict[str, Any]]) -> None:

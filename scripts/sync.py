@@ -66,6 +66,11 @@ class SyncReport:
     seconds: float
     sessions: tuple[SessionCounts, ...]
 
+    @property
+    def has_quarantined(self) -> bool:
+        """Whether the gate put one of its sessions aside."""
+        return any(session.session_status == "quarantined" for session in self.sessions)
+
     def as_json(self) -> dict[str, Any]:
         """The report in the stable shape that commands print with --json."""
         return {
@@ -151,6 +156,16 @@ def require_source(connection: psycopg.Connection, source: str) -> None:
     known = [name for (name,) in connection.execute(_SQL["sources"])]
     if source not in known:
         raise UsageError(f"there is no source {source!r}", f"Known are: {', '.join(known) or 'none yet'}.")
+
+
+def require_history(connection: psycopg.Connection, refusal: type[PropertyManagerError]) -> None:
+    """Raise the given refusal while a sync has published and still owes its history."""
+    unfinished = connection.execute(_SQL["owes_history"]).fetchone()
+    if unfinished is not None:
+        raise refusal(
+            f"sync {unfinished[0]} has published and still owes its history",
+            "Run `property-manager sync-pending` first; it finishes this sync.",
+        )
 
 
 @contextmanager

@@ -13,8 +13,7 @@ observed as (
 
 ),
 
--- Read by index, never as a whole.
-published as not materialized (
+published as (
 
     select * from {{ ref('stg_published_listings') }}
 

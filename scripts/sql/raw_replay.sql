@@ -2,16 +2,11 @@
 -- What a schema says of itself; no row where there is none.
 select obj_description(oid, 'pg_namespace') from pg_namespace where nspname = %(schema)s;
 
--- name: sync_is_unfinished
--- Whether a sync has published and still owes its history.
-select exists (select 1 from sync_metadata where status = 'published');
-
 -- name: steps
 -- What published or undid sessions of the source, in the order of publication. A session that was judged again counted
 -- as forced only the last time.
 select
-    syncs.sync_id, syncs.sync_kind, syncs.started_at, syncs.published_at, sessions.session_id,
-    sessions.is_forced
+    syncs.sync_kind, syncs.started_at, syncs.published_at, sessions.session_id, sessions.is_forced
     and syncs.version = max(syncs.version) over (partition by sessions.session_id, syncs.sync_kind) as is_forced
 from sync_metadata as syncs
 cross join lateral unnest(syncs.candidate_sessions) as taken (session_id)

@@ -82,17 +82,8 @@ where
     and opened_at < %(ends_at)s
     and raw_rows_removed_at is null;
 
--- name: count_pages
--- Pages of finished crawls that were opened before their source's instant.
-select count(*)
-from scrape_pages as pages
-inner join scrape_sessions as sessions on pages.session_id = sessions.session_id
-inner join unnest(%(sources)s::text [], %(keep_from)s::timestamptz []) as limits (source, keep_from)
-    on sessions.source = limits.source and sessions.opened_at < limits.keep_from
-where sessions.status in ('complete', 'failed');
-
 -- name: remove_pages
--- Removes them, with the tries that failed.
+-- Removes pages of finished crawls that were opened before their source's instant, with the tries that failed.
 with old as (
     select sessions.session_id
     from scrape_sessions as sessions
@@ -111,16 +102,9 @@ delete from scrape_pages where session_id in (select session_id from old);
 -- Removes, or counts, documents of crawled pages that are older than their source keeps them.
 select coalesce(sum(pages), 0)::bigint from delete_expired_page_bodies(is_dry_run => %(is_dry_run)s);
 
--- name: count_runs
--- Failed syncs older than so many days; those that published belong to the audit, and the last one to `status`.
-select count(*) from sync_metadata
-where
-    status = 'failed'
-    and started_at < now() - make_interval(days => %(days)s)
-    and started_at < (select max(started_at) from sync_metadata);
-
 -- name: remove_runs
--- Removes them with what they took, and requests of that age.
+-- Removes failed syncs older than so many days with what they took, and requests of that age. Those that published belong
+-- to the audit, and the last one to `status`.
 with old as (
     select sync_id from sync_metadata
     where

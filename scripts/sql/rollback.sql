@@ -6,10 +6,6 @@ select pg_advisory_xact_lock(20558, hashtext(current_schema()));
 -- A session and where it stands, locked until the transaction ends.
 select session_id, source, scope, status from scrape_sessions where session_id = %(session_id)s for update;
 
--- name: unfinished_sync
--- A sync that published and still owes its history.
-select sync_id from sync_metadata where status = 'published';
-
 -- name: has_views
 -- Whether dbt has built the views that say what a rollback does.
 select to_regclass('int_listing_compensations') is not null;

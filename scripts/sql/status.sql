@@ -50,7 +50,7 @@ order by sources.source;
 select source, listing_status, count(*) as listings from properties_live group by source, listing_status;
 
 -- name: attention
--- Sessions that did not end well, newest first; of those that removed nothing only the latest of its scope.
+-- Sessions that did not end well, or removed nothing, newest first. A later good session of the scope settles them.
 select
     sessions.session_id, sessions.source, sessions.scope, sessions.status as session_status, sessions.observed_at,
     sessions.heartbeat_at, sessions.target_url,
@@ -61,22 +61,21 @@ select
     end as reason
 from scrape_sessions as sessions
 where
-    sessions.status in ('interrupted', 'failed', 'quarantined')
-    or (sessions.status = 'running' and not is_crawl_alive(sessions.session_id))
-    or (
-        sessions.verdict_reason is not null
-        and sessions.status in ('published', 'complete')
-        and not exists (
-            select 1 from scrape_sessions as later
-            where
-                later.source = sessions.source
-                and later.scope = sessions.scope
-                and later.status in ('published', 'complete')
-                and (later.observed_at, later.session_id) > (sessions.observed_at, sessions.session_id)
-        )
+    (
+        sessions.status in ('interrupted', 'failed', 'quarantined')
+        or (sessions.status = 'running' and not is_crawl_alive(sessions.session_id))
+        or (sessions.status in ('published', 'complete') and sessions.verdict_reason is not null)
     )
-order by sessions.opened_at desc
-limit %(limit)s;
+    and not exists (
+        select 1 from scrape_sessions as later
+        where
+            later.source = sessions.source
+            and later.scope = sessions.scope
+            and later.status in ('published', 'complete')
+            and later.session_kind <> 'retirement'
+            and (later.observed_at, later.session_id) > (sessions.observed_at, sessions.session_id)
+    )
+order by sessions.opened_at desc, sessions.session_id;
 
 -- name: interrupted
 -- Crawls that were broken off and that nobody works on, newest first.

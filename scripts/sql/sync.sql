@@ -34,6 +34,10 @@ where %(is_forced)s or status = 'quarantined';
 -- Whether all of these tables and views stand in this database.
 select bool_and(to_regclass(relation) is not null) from unnest(%(relations)s::text[]) as wanted (relation);
 
+-- name: owes_history
+-- The sync that has published and still owes its history.
+select sync_id from sync_metadata where status = 'published';
+
 -- name: count_pending
 -- Sessions that wait for a sync, and syncs that published but did not finish.
 select

@@ -92,7 +92,8 @@ def main(
         for number in range(processes):
             folder = Path(name) / f"job-{number}"
             folder.mkdir()
-            share = Share(folder, home or folder / "home", server, database, number, processes)
+            own = database if processes == 1 else f"{database}_{number}"
+            share = Share(folder, home or folder / "home", server, own, number, processes)
             pid = os.fork()
             if pid == 0:
                 _exit_after(partial(_work, share, plan, only))

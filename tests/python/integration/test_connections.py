@@ -51,8 +51,7 @@ def test_who_waits_gets_a_connection_without_what_the_last_one_left(
             pid = last.info.backend_pid
             waiting = Thread(target=wait_for_one)
             waiting.start()
-            while not database._pool(database_url, "public").get_stats().get("requests_waiting"):
-                waiting.join(0.01)
+            wait_until(lambda: database._pool(database_url, "public").get_stats().get("requests_waiting"))
         waiting.join()
         assert connection.execute(lock).fetchone() == (True,)
     assert got == [(pid, "UTC", "public")]

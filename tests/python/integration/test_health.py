@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from scripts.status import findings
+from scripts.status import findings, system_status
 from tests.python.conftest import Command
 from tests.python.integration.snapshots import MAPPING, flats, write_csv
 
@@ -97,6 +97,28 @@ def test_a_crawl_that_broke_off_counts_its_open_pages(command: Command, connecti
         """
     )
     assert samples(command.ok("metrics").stdout)["property_manager_crawl_open_pages", "portal"] == 2
+
+
+def test_a_later_good_session_settles_what_failed_before_it(connection: psycopg.Connection) -> None:
+    connection.execute("insert into sources (source) values ('portal')")
+    ends = ("failed", "interrupted", "quarantined", "complete")
+    for scope in ("alone", "followed"):
+        for day, status in enumerate(ends if scope == "followed" else ends[:3], start=1):
+            connection.execute(
+                """
+                insert into scrape_sessions (session_id, source, scope, session_kind, status, observed_at)
+                values (gen_random_uuid(), 'portal', %s, 'import', %s, make_timestamptz(2024, 5, %s, 0, 0, 0))
+                """,
+                [scope, status, day],
+            )
+    connection.execute(
+        """
+        insert into scrape_sessions (session_id, source, scope, session_kind, status, observed_at)
+        values (gen_random_uuid(), 'portal', 'alone', 'retirement', 'complete', '2024-06-01')
+        """
+    )
+    named = {(session["scope"], session["session_status"]) for session in system_status(connection)["attention"]}
+    assert named == {("alone", status) for status in ends[:3]}
 
 
 def test_a_file_that_cannot_be_written_is_refused(command: Command, tmp_path: Path) -> None:

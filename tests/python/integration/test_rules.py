@@ -328,6 +328,7 @@ def test_a_rule_written_again_after_it_was_deleted_is_another_version(connection
     assert connection.execute("select rule_version from validation_rules").fetchone() == (5,)
 
 
+@pytest.mark.first_build
 def test_rules_are_listed_checked_and_switched(
     command: Command, connection: psycopg.Connection, tmp_path: Path
 ) -> None:

@@ -51,8 +51,9 @@ def configure(config: Path, name: str, url: str, more: str = "settings: {request
 
 
 def kill_crawl_of(source: str) -> None:
-    """Kill the process that crawls a source with -9, once it was seen."""
-    while True:
+    """Kill the process that crawls a source with -9, once it was seen; gives up after a minute."""
+    ends = Deadline(60)
+    while not ends.is_over:
         for process in multiprocessing.active_children():
             if process.name == f"crawl-of-{source}":
                 process.kill()
@@ -67,9 +68,11 @@ def test_no_source_stops_another(command: Command, connection: psycopg.Connectio
         configure(config, "refused", f"{site.url}/no")
         configure(config, "doomed", f"{site.url}/", more="")
         configure(config, "broken", f"{site.url}/", more="lists: {}")
+        (config / "sources" / "silent.yml").write_text("settings: {requests_per_second: null}\n", encoding="utf-8")
         killer = Thread(target=kill_crawl_of, args=("doomed",), daemon=True)
         killer.start()
-        ended = command.run("run", "--jobs", "4", "--deadline", "5m", "--json")
+        names = [part for name in ("good", "refused", "doomed", "broken", "silent") for part in ("--source", name)]
+        ended = command.run("run", *names, "--jobs", "4", "--deadline", "5m", "--json")
         killer.join()
     told = {run["source"]: run for run in ended.json["runs"]}
     codes = {source: (run["error"] and run["error"]["code"], run["exit_code"]) for source, run in told.items()}
@@ -78,6 +81,7 @@ def test_no_source_stops_another(command: Command, connection: psycopg.Connectio
         "refused": ("crawl_failed", 1),
         "doomed": ("crashed", 1),
         "broken": ("config_file", 2),
+        "silent": ("usage", 2),
     }
     assert ended.code == ended.json["exit_code"] == 1
     (synced,) = told["good"]["syncs"]
@@ -110,12 +114,16 @@ def test_the_deadline_stops_a_crawl_that_the_next_round_takes_up(
         (stopped,) = run_sources(database_url, ends=Once(reached))
         assert stopped.error is not None
         assert (stopped.error.code, stopped.exit_code) == ("deadline", 1)
-        hanging.set()
-    assert connection.execute("select status from scrape_sessions").fetchall() == [("interrupted",)]
+        assert connection.execute("select status from scrape_sessions").fetchall() == [("interrupted",)]
 
-    (late,) = run_sources(database_url, names=["portal"], ends=Deadline(0))
-    assert late.error is not None
-    assert "not begun" in late.error.message
+        (late,) = run_sources(database_url, names=["portal"], ends=Deadline(0))
+        assert late.error is not None
+        assert "not begun" in late.error.message
+
+        hanging.set()
+        (taken_up,) = run_sources(database_url, names=["portal"])
+        assert (taken_up.error, taken_up.exit_code) == (None, 0)
+    assert connection.execute("select status, listings_seen from scrape_sessions").fetchall() == [("complete", 1)]
 
 
 def test_what_cannot_be_run(command: Command, config: Path) -> None:

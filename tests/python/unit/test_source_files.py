@@ -132,7 +132,7 @@ def test_thresholds_of_the_user_win_over_the_source_file(tmp_path: Path, monkeyp
 
 
 def test_a_file_name_that_is_no_source_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigFileError, match="cannot be the name of a source"):
+    with pytest.raises(ConfigFileError, match="is not a source name"):
         load_source_file(write(tmp_path, GOOD, "My-Portal.yml"))
 
 
@@ -154,7 +154,7 @@ def test_which_source_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert choose_source("https://portal.example/flats", "another") == ("another", None)
     name, source = choose_source("http://127.0.0.1:8000/listings", "demo_portal")
     assert source is not None
-    with pytest.raises(UsageError, match="cannot be the name of a source"):
+    with pytest.raises(UsageError, match="is not a source name"):
         choose_source("https://portal.example/flats", "My Portal")
 
 
