@@ -147,7 +147,7 @@ class _Answers:
 
 @cache
 def _photo() -> bytes:
-    """A photo as large as portals show them, 1024 by 768 and about 300 kB; grainy, so that it does not compress to nothing."""
+    """A photo as large as portals show them, 1024 by 768 and about 300 kB, grainy so that it stays that large."""
     grain, rows = Random(_SEED), []
     for row in range(_PHOTO_HEIGHT):
         colours = bytes(128 + (row * 96 // _PHOTO_HEIGHT) + grain.randrange(4) for _ in range(_PHOTO_WIDTH))

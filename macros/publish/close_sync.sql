@@ -12,6 +12,9 @@
             {%- do failures.append(result.node.name ~ ': ' ~ (result.message or 'failed')) -%}
         {%- endfor -%}
         {%- do run_query('begin; ' ~ _close_sync_sql(history | length > 0, failures | first | default('')) ~ ' commit;') -%}
+        {%- if history -%}
+            {%- do run_query(refresh_statistics()) -%}
+        {%- endif -%}
     {%- endif -%}
 {% endmacro %}
 

@@ -9,13 +9,53 @@ created as (
 
 observed as (
 
-    select * from {{ ref('int_listings_observed') }}
+    select
+        session_id,
+        property_id,
+        source,
+        observed_at,
+        street_address,
+        city,
+        latitude,
+        longitude,
+        area_m2,
+        price,
+        currency,
+        property_type,
+        offer_type,
+        rooms,
+        bedrooms,
+        floor,
+        year_built
+    from {{ ref('int_listings_observed') }}
 
 ),
 
 published as (
 
-    select * from {{ ref('stg_published_listings') }}
+    select
+        property_id,
+        source,
+        source_listing_id,
+        listing_status,
+        relisted_from,
+        earlier_days_on_market,
+        spell_started_at,
+        removed_at,
+        street_address,
+        city,
+        latitude,
+        longitude,
+        area_m2,
+        price,
+        currency,
+        property_type,
+        offer_type,
+        rooms,
+        bedrooms,
+        floor,
+        year_built
+    from {{ ref('stg_published_listings') }}
 
 ),
 
@@ -63,60 +103,57 @@ continued as (
 
 ),
 
-newcomer_places as (
+-- Places are listed before they are compared: every newcomer beside every home that left would take minutes.
+newcomer_places as materialized (
 
     select
-        newcomers.property_id,
-        newcomers.source,
+        newcomers.*,
         place.place_key
     from newcomers
     cross join unnest({{ place_keys('newcomers') }}) as place (place_key)
 
 ),
 
-departed_places as (
+departed_places as materialized (
 
     select
-        departed.property_id,
-        departed.source,
+        departed.*,
         place.place_key
     from departed
     cross join unnest({{ place_keys('departed') }}) as place (place_key)
+    where departed.property_id not in (select continued.relisted_from from continued)
 
 ),
 
-neighbours as (
+same_homes as (
 
     select distinct
         newcomer_places.property_id,
-        departed_places.property_id as departed_id
+        departed_places.property_id as relisted_from,
+        departed_places.source_listing_id as relisted_listing_id,
+        departed_places.price as relisted_price,
+        departed_places.earlier_days_on_market,
+        departed_places.spell_started_at,
+        departed_places.left_at
     from newcomer_places
     inner join departed_places
         on
             newcomer_places.source = departed_places.source
             and newcomer_places.place_key = departed_places.place_key
+    where
+        departed_places.left_at
+        between newcomer_places.observed_at - interval '90 days' and newcomer_places.observed_at
+        and {{ is_same_home('newcomer_places', 'departed_places') }}
 
 ),
 
 pairs as (
 
     select
-        newcomers.property_id,
-        departed.property_id as relisted_from,
-        departed.source_listing_id as relisted_listing_id,
-        departed.price as relisted_price,
-        departed.earlier_days_on_market,
-        departed.spell_started_at,
-        departed.left_at,
-        count(*) over (partition by newcomers.property_id) as homes_left,
-        count(*) over (partition by departed.property_id) as homes_new
-    from neighbours
-    inner join newcomers on neighbours.property_id = newcomers.property_id
-    inner join departed on neighbours.departed_id = departed.property_id
-    where
-        departed.left_at between newcomers.observed_at - interval '90 days' and newcomers.observed_at
-        and departed.property_id not in (select continued.relisted_from from continued)
-        and {{ is_same_home('newcomers', 'departed') }}
+        *,
+        count(*) over (partition by property_id) as homes_left,
+        count(*) over (partition by relisted_from) as homes_new
+    from same_homes
 
 )
 
