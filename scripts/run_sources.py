@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from scripts.scrape import store_settings
 from scripts.sync import SyncReport, sync_pending
 
 if TYPE_CHECKING:
+    import psycopg
+
     from loaders.crawl import CrawlResult
 
 STOP_SECONDS = 30.0
@@ -110,7 +113,8 @@ def run_sources(
     """Crawl and sync the named sources, by default all whose file names a start; `jobs` crawls at once.
 
     What goes wrong with one source ends up in its run and stops no other. When the deadline comes, crawls are stopped,
-    to be taken up by the next round, and no sync begins. Raises BusyError while another round runs, UsageError for a
+    to be taken up by the next round, and no sync begins. Starts that were crawled longest ago come first, so that a
+    deadline does not fall on the same ones every night. Raises BusyError while another round runs, UsageError for a
     name without a file and where nothing is configured.
     """
     ends = ends or Deadline(None)
@@ -118,6 +122,7 @@ def run_sources(
         if connection.execute(_SQL["try_round_lock"]).fetchone() != (True,):
             raise BusyError("another `property-manager run` is under way", "Let it end; `status` shows how far it is.")
         starts, runs = _configured(names)
+        starts = _in_turn(connection, starts)
         with ThreadPoolExecutor(jobs, thread_name_prefix="run") as crawls:
             waiting = [crawls.submit(_crawled, database_url, name, start, ends) for name, start in starts]
             try:
@@ -154,6 +159,13 @@ def _configured(names: Sequence[str]) -> tuple[list[tuple[str, Start]], list[Sou
     if not starts and not broken:
         raise UsageError("no source file names a start, so there is nothing to run", _ADD_A_START)
     return starts, broken
+
+
+def _in_turn(connection: psycopg.Connection, starts: list[tuple[str, Start]]) -> list[tuple[str, Start]]:
+    """Starts in the order in which they were last crawled, those never crawled first."""
+    last_begun = {(source, url): opened_at for source, url, opened_at in connection.execute(_SQL["last_begun"])}
+    never = datetime.min.replace(tzinfo=UTC)
+    return sorted(starts, key=lambda start: last_begun.get((start[0], start[1].url), never))
 
 
 def _crawled(database_url: str, name: str, start: Start, ends: Deadline) -> SourceRun:

@@ -132,19 +132,31 @@ insert into admin_audit_log (action, target, details) values (%(action)s, %(targ
 select exists (select 1 from sources where personal_data_retention_days is not null);
 
 -- name: due_erasures
--- Listings that left longer ago than their source keeps personal data, and that were not blanked in this spell.
+-- Listings that left longer ago than their source keeps personal data, and that were not blanked in this spell; those
+-- that a rollback took back have no spell.
 create temporary table due_erasures on commit drop as
-select live.property_id, live.spell_number, live.source, live.removed_at
-from properties_live as live
-inner join sources on live.source = sources.source
+with departed as (
+    select property_id, spell_number, source, removed_at
+    from properties_live
+    where listing_status = 'removed'
+    union all
+    select changes.property_id, 0 as spell_number, min(changes.source) as source, max(changes.observed_at) as removed_at
+    from property_changes as changes
+    left join properties_live as live on changes.property_id = live.property_id
+    where changes.change_type = 'retracted' and live.property_id is null
+    group by changes.property_id
+)
+
+select departed.property_id, departed.spell_number, departed.source, departed.removed_at
+from departed
+inner join sources on departed.source = sources.source
 where
-    live.listing_status = 'removed'
-    and live.removed_at < now() - make_interval(days => sources.personal_data_retention_days)
+    departed.removed_at < now() - make_interval(days => sources.personal_data_retention_days)
     and not exists (
         select 1 from personal_data_erasures as erased
-        where erased.property_id = live.property_id and erased.spell_number >= live.spell_number
+        where erased.property_id = departed.property_id and erased.spell_number >= departed.spell_number
     )
-order by live.property_id
+order by departed.property_id
 limit %(limit)s;
 
 -- name: count_due

@@ -21,13 +21,14 @@ import psycopg
 from psycopg import sql
 
 from loaders.migrate import migrate
-from scripts import dbt_runner, embedded_postgres
+from scripts import embedded_postgres
 from scripts.config import project_root, property_home
 from scripts.dbt_runner import DbtFailedError, DbtProject
 from scripts.sync import SyncFailedError
 from tests.mutants.operators import Mutant
 from tests.python.integration.story import live_through
 
+_DATABASE, _MIGRATED, _BUILT = "mutants", "mutants_migrated", "mutants_built"
 NOTICED, INVALID, SURVIVED = "noticed", "invalid", "survived"
 # What PostgreSQL or dbt says of a statement that it does not even begin to run.
 _DOES_NOT_COMPILE = re.compile(
@@ -59,18 +60,22 @@ class Worker:
 
     def __init__(self, server: str, *, last_resort: bool) -> None:
         self._server = server
+        self._url = server.replace(f"/{embedded_postgres.DATABASE}?", f"/{_DATABASE}?")
         self._last_resort = last_resort
         self._story: list[list[str]] = []
         self._unit_tests: dict[str, list[str]] = {}
 
     def prepare(self) -> None:
         """Live through the story with the original; its database also serves the unit tests."""
-        self._new_database("template", "template1")
-        migrate(self._url("template"))
-        self._new_database("built", "template")
-        self._story = self._live_through("built")
-        self._unit_tests = _unit_tests_by_file(dbt_runner.DbtProject._manifests[self._url("built")])
-        failed = self._failed_tests("built", sorted({name for names in self._unit_tests.values() for name in names}))
+        self._new_database("template1")
+        migrate(self._url)
+        self._keep_as(_MIGRATED)
+        self._new_database(_MIGRATED)
+        self._story = self._live_through()
+        (manifest,) = DbtProject._manifests.values()
+        self._unit_tests = _unit_tests_by_file(manifest)
+        failed = self._failed_tests(sorted({name for names in self._unit_tests.values() for name in names}))
+        self._keep_as(_BUILT)
         if failed:
             raise DbtFailedError(f"the tests fail without any mutant: {failed}", "Mend them first.")
 
@@ -86,16 +91,16 @@ class Worker:
 
     def _judge(self, mutant: Mutant) -> Verdict:
         DbtProject._manifests.clear()
-        self._new_database("tried", "built")
+        self._new_database(_BUILT)
         try:
-            failed = self._failed_tests("tried", self._unit_tests.get(mutant.path, []))
+            failed = self._failed_tests(self._unit_tests.get(mutant.path, []))
         except DbtFailedError as error:
             return Verdict(INVALID, _first_line(error.message))
         if failed:
             return _verdict(failed)
         try:
-            self._new_database("mutant", "template")
-            told = self._live_through("mutant", expected=self._story)
+            self._new_database(_MIGRATED)
+            told = self._live_through(expected=self._story)
         except _NoticedError as error:
             return Verdict(NOTICED, str(error))
         except (SyncFailedError, DbtFailedError) as error:
@@ -104,7 +109,7 @@ class Worker:
             return Verdict(NOTICED, _first_line(str(error)))
         if told != self._story:
             return Verdict(NOTICED, "the story")
-        if failed := self._failed_data_tests("mutant"):
+        if failed := self._failed_data_tests():
             return _verdict(failed)
         return self._by_golden_tests(mutant) if self._last_resort else Verdict(SURVIVED, "story and unit tests")
 
@@ -122,7 +127,7 @@ class Worker:
         failed = re.findall(r"^FAILED \S+::(\S+)", said.getvalue(), re.MULTILINE)
         return Verdict(NOTICED, failed[0]) if code else Verdict(SURVIVED, "all")
 
-    def _live_through(self, database: str, expected: list[list[str]] | None = None) -> list[list[str]]:
+    def _live_through(self, expected: list[list[str]] | None = None) -> list[list[str]]:
         told: list[list[str]] = []
 
         def compare(lines: list[str]) -> None:
@@ -133,27 +138,32 @@ class Worker:
                 raise _NoticedError("the story goes on")
 
         with tempfile.TemporaryDirectory() as folder:
-            live_through(self._url(database), Path(folder), compare)
+            live_through(self._url, Path(folder), compare)
         return told
 
-    def _failed_tests(self, database: str, names: list[str]) -> str:
-        project = DbtProject(self._url(database))
+    def _failed_tests(self, names: list[str]) -> str:
+        project = DbtProject(self._url)
         project._parse()
         return _failures(project, ["test", "--fail-fast", "--select", *names]) if names else ""
 
-    def _failed_data_tests(self, database: str) -> str:
-        project = DbtProject(self._url(database))
+    def _failed_data_tests(self) -> str:
+        project = DbtProject(self._url)
         project._parse()
         return _failures(project, ["test", "--fail-fast", "--select", "test_type:data"])
 
-    def _new_database(self, name: str, template: str) -> None:
+    def _new_database(self, template: str) -> None:
+        """Make the one database that everything happens in: under another name dbt would parse all of the project."""
+        DbtProject._built.clear()
         with psycopg.connect(self._server, autocommit=True) as admin:
-            admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+            admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(_DATABASE)))
             statement = sql.SQL("create database {} template {}")
-            admin.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+            admin.execute(statement.format(sql.Identifier(_DATABASE), sql.Identifier(template)))
 
-    def _url(self, name: str) -> str:
-        return self._server.replace(f"/{embedded_postgres.DATABASE}?", f"/{name}?")
+    def _keep_as(self, name: str) -> None:
+        """Let the database as it is be the template of others."""
+        with psycopg.connect(self._server, autocommit=True) as admin:
+            statement = sql.SQL("create database {} template {}")
+            admin.execute(statement.format(sql.Identifier(name), sql.Identifier(_DATABASE)))
 
 
 def _failures(project: DbtProject, arguments: list[str]) -> str:

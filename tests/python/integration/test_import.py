@@ -108,6 +108,22 @@ def test_empty_is_a_change_and_absent_or_unreadable_is_not(
     assert changes == [("a", "title", "Flat", None), ("c", "price", 300, None)]
 
 
+@pytest.mark.slow
+def test_a_sync_that_changed_much_lets_the_planner_know(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """Each session is a whole scope: the first creates 20 listings, the second changes one of them."""
+    for day in (1, 2):
+        file = tmp_path / f"{day}.csv"
+        file.write_text("id,title,price\n" + "".join(f"f{n},Flat,{100 + (n < day)}\n" for n in range(1, 21)))
+        command.ok("import", file, "--source", "feed", "--complete", "--observed-at", f"2024-01-0{day}", *MAP)
+    analyzed = connection.execute(
+        "select relname, analyze_count from pg_stat_user_tables "
+        "where relname in ('properties_live', 'listing_sightings')"
+    )
+    assert dict(analyzed.fetchall()) == {"properties_live": 1, "listing_sightings": 2}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message", "hint"),
     [

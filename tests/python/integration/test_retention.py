@@ -134,6 +134,14 @@ def test_personal_data_of_listings_that_left_are_blanked_everywhere(
     tested = command.run("dbt", "--", "test", "--select", *truths)
     assert tested.code == 0, tested.stdout
 
+    taken_back = write_csv(tmp_path / "4.csv", {**days[2], **edited(flats(1, start=9), "flat-9", tax="Max Roe")})
+    landed = command.ok("import", taken_back, *FEED, "--observed-at", "2024-05-04", *AGENTS, "--json").json
+    command.ok("rollback", "--session-id", landed["session_ids"][0])
+    assert set(mentions(connection, "Max Roe")) >= {"property_changes", "property_scrapes_staging"}
+    assert command.ok("cleanup", "--json").json["erased_listings"] == {"feed": 1}
+    assert mentions(connection, "Max Roe") == []
+    assert command.ok("cleanup", "--json").json["erased_listings"] == {}
+
     command.ok("import", tmp_path / "2.csv", *FEED, "--observed-at", "2024-06-01", *AGENTS)
     back = "select listing_status, agent_name from properties_live where source_listing_id = 'flat-1'"
     assert connection.execute(back).fetchone() == ("active", "Jo Doe")

@@ -89,6 +89,18 @@ def test_no_source_stops_another(command: Command, connection: psycopg.Connectio
     assert connection.execute("select count(*) from properties_live").fetchone() == (2,)
 
 
+def test_the_start_that_waits_longest_comes_first(
+    connection: psycopg.Connection, config: Path, database_url: str, command_home: Path
+) -> None:
+    order: list[str] = []
+    with Site({"/no": (403, {}, "no")}) as site:
+        for name in ("first", "second", "third"):
+            configure(config, name, f"{site.url}/no")
+        for names in (["first"], ["second"], []):
+            run_sources(database_url, names=names, jobs=1, on_run=lambda run: order.append(run.source))
+    assert order == ["first", "second", "third", "first", "second"]
+
+
 def test_an_overlapping_round_is_busy(
     command: Command, connection: psycopg.Connection, config: Path, database_url: str
 ) -> None:
@@ -123,7 +135,7 @@ def test_the_deadline_stops_a_crawl_that_the_next_round_takes_up(
         hanging.set()
         (taken_up,) = run_sources(database_url, names=["portal"])
         assert (taken_up.error, taken_up.exit_code) == (None, 0)
-    assert connection.execute("select status, listings_seen from scrape_sessions").fetchall() == [("complete", 1)]
+    assert connection.execute("select status, rows_landed from scrape_sessions").fetchall() == [("complete", 1)]
 
 
 def test_what_cannot_be_run(command: Command, config: Path) -> None:
