@@ -29,12 +29,17 @@ end
 {%- endmacro %}
 
 {#-
-    Whether marked text holds one number, beside its currency, and no hint of a multiplier, an area or an earlier price:
-    then nothing needs to be looked for among words, which costs far more.
+    Whether marked text holds one number, beside its currency and without a multiplier, and no other price: then nothing
+    needs to be looked for among words, which costs far more.
 -#}
 {% macro _is_only_price(marked) -%}
 {{ marked }} ~ '^[^0-9¤]*(?:¤ ?[0-9][0-9.,'' ]*(?:[/(][^0-9]*)?|[0-9][0-9.,'' ]*¤[^0-9]*)$'
-and {{ marked }} !~ '[²㎡坪평平]|sq|sf|ft|psm|qm|mq|кв|τ|م|/ ?ha|acre|was |statt|previous|instead|reduced|antes|zamiast|lieu'
+and {{ marked }} !~ '{{ _other_prices() }}'
+{%- endmacro %}
+
+{#- Plain text in which square feet are written without 'ft', which is also a word for forints. -#}
+{% macro _plain_price(text) -%}
+regexp_replace({{ plain_text(text) }}, '(?:sq[.]? ?ft|ft[²2])(?![[:alpha:]])', 'sqft', 'gi')
 {%- endmacro %}
 
 {#- Plain text in small letters in which '¤' stands for every sign and word of a currency: '€ 450 000' -> '¤ 450 000'. -#}
@@ -42,7 +47,7 @@ and {{ marked }} !~ '[²㎡坪평平]|sq|sf|ft|psm|qm|mq|кв|τ|م|/ ?ha|acre|w
 lower(
     btrim(
         regexp_replace(
-            {{ plain_text(text) }}, '(?:{{ any_word(_all_currency_words()) }})\.?', '¤', 'g'
+            {{ _plain_price(text) }}, '(?:{{ any_word(_all_currency_words()) }})\.?', '¤', 'g'
         )
     )
 )
@@ -107,12 +112,16 @@ from (
 
 {#- Marked text without prices per area and without earlier prices. -#}
 {% macro _without_other_prices(marked) -%}
-regexp_replace(
-    {{ marked }},
-    '(?:¤ ?)?[0-9][0-9.,'' ]*¤? ?(?:psf|psm|(?:/|per|pro|par|por|al|za|за|a) ?(?:{{ any_word(area_unit_words()) }}))'
-    '|(?<![[:alpha:]])(?:was|previously|instead of|reduced from|statt|au lieu de|antes|de:|zamiast)[^0-9]*[0-9][0-9.,'' ]*¤?',
-    ' ', 'g'
-)
+regexp_replace({{ marked }}, '{{ _other_prices() }}', ' ', 'g')
+{%- endmacro %}
+
+{#- Regular expression of a price per area, and of an earlier price, in marked text. -#}
+{% macro _other_prices() -%}
+(?:¤ ?)?[0-9][0-9.,'' ]*(?:{{ any_word(multiplier_words()) }})?[.]? ?¤? ?
+{#- -#}
+(?:psf|psm|(?:/|per|pro|par|por|al|za|за|a) ?(?:{{ any_word(area_unit_words()) }}))
+{#- -#}
+|(?:{{ any_word(earlier_price_words()) }})[^0-9]*[0-9][0-9.,'' ]*¤?
 {%- endmacro %}
 
 {#- Regular expression of all words of price texts that are no number: qualifiers, periods and headings. -#}
