@@ -29,7 +29,7 @@ case
                     select
                         case
                             when {{ text }} ~ '^[0-9][0-9.,''’\s]*(m[²2]|sqm|sq\.? ?ft\.?)?$'
-                                then array[{{ plain_number(text) }}, lower(substring({{ text }} from '[^0-9.,''’\s].*$|$'))]
+                                then array[{{ plain_number(text) }}, lower(ltrim({{ text }}, E'0123456789.,''’ \t\n\r\u00a0\u2009\u202f\u2007\u3000'))]
                             else {{ _number_with_unit(text) }}
                         end as parts
                     {{ read_once() }}
@@ -46,7 +46,7 @@ end
 {% macro _number_with_unit(text) -%}
 regexp_match(
     lower({{ plain_text(text) }}),
-    '(?<![0-9.,/])({{ number_pattern() }})(?: ?(?:-|{{ range_words() }}) ?{{ number_pattern() }})? ?'
+    '(?<![0-9.,/])({{ number_pattern() }})(?: ?(?:-|{{ range_words() | join('|') }}) ?{{ number_pattern() }})? ?'
     '({{ any_word(area_unit_words()) }})'
 )
 {%- endmacro %}

@@ -4,12 +4,12 @@
     Beside a currency other words may stand; without one the text must hold nothing but the number and known words.
     No price has three decimals: '450.000' -> 450000. A price per square metre is not the price.
 -#}
-{% macro parse_price(text, number_format) -%}
+{% macro parse_price(text, number_format, marked_price) -%}
 case
     when {{ text }} is null then null
     when {{ is_bare_number(text, number_format, plain_decimals=2) }} then {{ text }}::numeric
-    when {{ is_number_and_currency(text) }}
-        then {{ grouped_number(plain_number(text), number_format) }}
+    when {{ marked_price }} is null then {{ grouped_number(plain_number(text), number_format) }}
+    when {{ marked_price }} = translate({{ marked_price }}, '0123456789', '') then null
     else (
         select
             case
@@ -17,15 +17,19 @@ case
                     then {{ grouped_number(plain_number('priced.marked_text'), number_format) }}
                 else ({{ _price_among_words('priced.marked_text', text, number_format) }})
             end
-        from (select {{ _with_marked_currency(text) }} as marked_text {{ read_once() }}) as priced
+        from (
+            select lower(btrim(regexp_replace({{ marked_price }}, '¤[^¤]+¤', '¤', 'g'))) as marked_text
+            {{ read_once() }}
+        ) as priced
     )
 end
 {%- endmacro %}
 
-{#- Whether a text is a number with nothing but a currency before or behind it, as most prices are. -#}
+{#- Whether a text is a number with nothing but one currency before or behind it, as most prices are. -#}
 {% macro is_number_and_currency(text) -%}
-{%- set currency = '[€£$¥₹₽₺₩₫₴₱฿₪]|EUR|USD|GBP|CHF|PLN|CZK|AED|CAD|AUD|R|RM|Rp|R[$]|zł|Kč|kr[.]?|Ft|lei' -%}
-{{ text }} ~ '^(?:(?:{{ currency }})\s?)?[0-9][0-9.,''’\s]*-*\s?(?:{{ currency }})?$'
+{%- set currency = '(?:[€£$¥₹₽₺₩₫₴₱฿₪]|EUR|USD|GBP|CHF|PLN|CZK|AED|CAD|AUD|R|RM|Rp|R[$]|zł|Kč|kr[.]?|Ft|lei)' -%}
+{%- set number = "[0-9][0-9.,''’\\s]*-*" -%}
+{{ text }} ~ '^(?:(?:{{ currency }}\s?)?{{ number }}|{{ number }}\s?{{ currency }})$'
 {%- endmacro %}
 
 {#-
@@ -33,24 +37,25 @@ end
     needs to be looked for among words, which costs far more.
 -#}
 {% macro _is_only_price(marked) -%}
-{{ marked }} ~ '^[^0-9¤]*(?:¤ ?[0-9][0-9.,'' ]*(?:[/(][^0-9]*)?|[0-9][0-9.,'' ]*¤[^0-9]*)$'
-and {{ marked }} !~ '{{ _other_prices() }}'
+{{ marked }} ~ '^[^0-9¤]*(?:¤[ :]*[0-9][0-9.,'' ]*¤?|[0-9][0-9.,'' ]*¤)[^0-9¤]*$'
+and {{ marked }} !~ '[0-9] ?(?:{{ any_word(multiplier_words()) }})|{{ _other_prices() }}'
 {%- endmacro %}
 
-{#- Plain text in which square feet are written without 'ft', which is also a word for forints. -#}
-{% macro _plain_price(text) -%}
-regexp_replace({{ plain_text(text) }}, '(?:sq[.]? ?ft|ft[²2])(?![[:alpha:]])', 'sqft', 'gi')
+{#-
+    The plain text of a price that says more than a number and its currency; NULL of any other. Square feet are written
+    without 'ft', which is also a word for forints.
+-#}
+{% macro price_words(price_text) -%}
+case
+    when {{ is_number_and_currency(price_text) }} then null
+    when {{ price_text }} not ilike '%ft%' then {{ plain_text(price_text) }}
+    else regexp_replace({{ plain_text(price_text) }}, '(?:sq[.]? ?ft|ft[²2])(?![[:alpha:]])', 'sqft', 'gi')
+end
 {%- endmacro %}
 
-{#- Plain text in small letters in which '¤' stands for every sign and word of a currency: '€ 450 000' -> '¤ 450 000'. -#}
-{% macro _with_marked_currency(text) -%}
-lower(
-    btrim(
-        regexp_replace(
-            {{ _plain_price(text) }}, '(?:{{ any_word(_all_currency_words()) }})\.?', '¤', 'g'
-        )
-    )
-)
+{#- The words of a price with every sign and word of a currency between two '¤': '€ 450 000' -> '¤€¤ 450 000'. -#}
+{% macro marked_price(words) -%}
+regexp_replace({{ words }}, '(?:{{ any_word(_all_currency_words()) }})\.?', '¤\&¤', 'g')
 {%- endmacro %}
 
 {#-
@@ -74,25 +79,27 @@ from (
     select
         {{ _number_before('found.parts[1]', 'found.parts[2]', number_format) }} as number,
         {{ _multiplier('found.parts[2]', text) }} as multiplier,
-        found.parts[2] ~ '^(?:{{ any_word(compound_multiplier_words()) }})$' as is_compound,
-        found.parts[3] ~ '\S' as is_range,
+        found.parts[2] in ('{{ compound_multiplier_words() | join("', '") }}') as is_compound,
+        right(btrim(found.parts[3], ' ¤'), 1) = '-'
+        or btrim(found.parts[3], ' ¤.,-') in ('{{ range_words() | join("', '") }}') as is_range,
         {{ _number_before('found.parts[4]', 'found.parts[5]', number_format) }} as next_number,
         {{ _multiplier('found.parts[5]', text) }} as next_multiplier
     from (
-        select case when matched.parts[1] is null then matched.parts[6:10] else matched.parts end as parts
-        from (
-            select
+        select
+            regexp_match(
                 case
-                    when stated.remaining_text ~ '¤' then regexp_match(stated.remaining_text, '¤[ :]*{{ amount }}|{{ amount }} ?¤')
+                    when stated.remaining_text like '%¤%'
+                        then substring(stated.remaining_text from '¤[ :]*{{ amount }}|{{ amount }} ?¤')
                     else
-                        regexp_match(
-                            regexp_replace(stated.remaining_text, '{{ any_price_word() }}', ' ', 'g'),
-                            '^[^0-9[:alpha:]]*{{ amount }}[^0-9[:alpha:]]*$'
+                        substring(
+                            regexp_replace(stated.remaining_text, '{{ any_price_word() }}', ' ', 'g')
+                            from '^[^0-9[:alpha:]]*({{ amount }})[^0-9[:alpha:]]*$'
                         )
-                end as parts
-            from (select {{ _without_other_prices(marked) }} as remaining_text {{ read_once() }}) as stated
-            offset 0
-        ) as matched
+                end,
+                '^[¤ :]*({{ number_pattern() }}) ?((?!(?:{{ range_words() | join('|') }})(?![^ -@¤]))[^ -@¤]+)?([^0-9]*)'
+                '(?:({{ number_pattern() }}) ?([^ -@¤]+)?)?'
+            ) as parts
+        from (select {{ _without_other_prices(marked) }} as remaining_text {{ read_once() }}) as stated
         offset 0
     ) as found
     offset 0
@@ -104,10 +111,10 @@ from (
     {% do return(dict(currency_words(), **shared_currency_signs())) %}
 {% endmacro %}
 
-{#- A number with its multiplier, and behind it an upper bound or a second part: five groups. -#}
+{#- A number with its multiplier, and behind it an upper bound or a second part. -#}
 {% macro _amount_pattern() -%}
-{%- set multiplied = '(' ~ number_pattern() ~ ') ?(' ~ any_word(multiplier_words()) ~ ')?(?:[.,]-*)?' -%}
-{{ multiplied }}(?:( ?(?:-|{{ range_words() }}) ?¤? ?| ?){{ multiplied }})?
+{%- set multiplied = number_pattern() ~ ' ?(?:' ~ any_word(multiplier_words()) ~ ')?(?:[.,]-*)?' -%}
+{{ multiplied }}(?:(?: ?(?:-|{{ range_words() | join('|') }}) ?¤? ?| ?){{ multiplied }})?
 {%- endmacro %}
 
 {#- Marked text without prices per area and without earlier prices. -#}
@@ -135,8 +142,10 @@ regexp_replace({{ marked }}, '{{ _other_prices() }}', ' ', 'g')
 -#}
 {% macro _number_before(number, multiplier, number_format) -%}
 case
-    when {{ multiplier }} ~ '^[万萬만億亿억]$' then {{ grouped_number(number, "'1,234.56'") }}
-    when {{ multiplier }} is not null and {{ number_format }} is null and {{ number }} ~ '^[0-9]+[.,][0-9]+$'
+    when {{ multiplier }} in ('万', '萬', '만', '億', '亿', '억') then {{ grouped_number(number, "'1,234.56'") }}
+    when
+        {{ multiplier }} is not null and {{ number_format }} is null
+        and {{ is_decimal("replace(" ~ number ~ ", ',', '.')") }}
         then replace({{ number }}, ',', '.')::numeric
     else {{ grouped_number(number, number_format) }}
 end
@@ -145,8 +154,8 @@ end
 {#- What a multiplier found in a price text multiplies by; NULL without one. -#}
 {% macro _multiplier(word, text) -%}
 case
-    when {{ word }} = 'm' and {{ text }} ~* 'rp|idr' then 1e9
-    when {{ word }} = 'mil' and {{ text }} ~* 'k[čc]|czk' then 1e6
+    when {{ word }} = 'm' and lower({{ text }}) like any (array['%rp%', '%idr%']) then 1e9
+    when {{ word }} = 'mil' and lower({{ text }}) like any (array['%kč%', '%kc%', '%czk%']) then 1e6
     else ({{ meaning_of(word, multiplier_words()) }})::numeric
 end
 {%- endmacro %}

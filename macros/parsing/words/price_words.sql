@@ -17,7 +17,7 @@
 
 {#- Multipliers behind which a second number may follow: '1億2800万', '12억 5,000', '1 crore 25 lakh'. -#}
 {% macro compound_multiplier_words() %}
-    {% do return({'': ['億', '亿', '억', 'crore', 'crores', 'cr', 'करोड़', 'tỷ', 'میلیارد']}) %}
+    {% do return(['億', '亿', '억', 'crore', 'crores', 'cr', 'करोड़', 'tỷ', 'میلیارد']) %}
 {% endmacro %}
 
 {#- Words of price texts by the qualifier they mean. Small letters. -#}
