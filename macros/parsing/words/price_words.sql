@@ -68,7 +68,7 @@
     {% do return({
         'month': [
             'month', 'per month', '/mo', '/month', 'a month', 'monthly', 'pcm', 'p.c.m', 'pm', 'p.m', '/mth', '/mnth',
-            '/monat', 'pro monat', 'monatlich', 'mtl', 'mtl.', '/mois', 'par mois', 'mensuel', 'cc/mois', '/mes',
+            '/monat', 'pro monat', 'monatlich', 'mtl', '/mois', 'par mois', 'mensuel', 'cc/mois', '/mes',
             'al mes', 'por mes', 'mensual', 'mensuales', '/mês', 'por mês', 'mensal', '/mese', 'al mese', 'mensili',
             'per maand', '/maand', 'p/m', '/mnd', 'p/mnd', 'per mnd', 'pr mnd', 'pr. måned', 'pr måned', '/md',
             '/måned', '/mån', '/månad', 'per månad', '/kk', 'kuukaudessa', '/mies', '/mc', 'miesięcznie', 'za miesiąc',
