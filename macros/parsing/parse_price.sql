@@ -13,12 +13,17 @@ case
     else (
         select
             case
-                when {{ _is_only_price('priced.marked_text') }}
-                    then {{ grouped_number(plain_number('priced.marked_text'), number_format) }}
-                else ({{ _price_among_words('priced.marked_text', text, number_format) }})
+                when {{ _is_only_price('priced.amount_text') }}
+                    then {{ grouped_number(plain_number('priced.amount_text'), number_format) }}
+                else ({{ _price_among_words('priced.amount_text', text, number_format) }})
             end
         from (
-            select lower(btrim(regexp_replace({{ marked_price }}, '¤[^¤]+¤', '¤', 'g'))) as marked_text
+            select
+                btrim(
+                    regexp_replace(
+                        lower(regexp_replace({{ marked_price }}, '¤[^¤]+¤', '¤', 'g')), '{{ _other_prices() }}', ' ', 'g'
+                    )
+                ) as amount_text
             {{ read_once() }}
         ) as priced
     )
@@ -33,12 +38,12 @@ end
 {%- endmacro %}
 
 {#-
-    Whether marked text holds one number, beside its currency and without a multiplier, and no other price: then nothing
-    needs to be looked for among words, which costs far more.
+    Whether such text holds one number, beside its currency and without a multiplier: then nothing needs to be looked for
+    among words, which costs far more.
 -#}
-{% macro _is_only_price(marked) -%}
-{{ marked }} ~ '^[^0-9¤]*(?:¤[ :]*[0-9][0-9.,'' ]*¤?|[0-9][0-9.,'' ]*¤)[^0-9¤]*$'
-and {{ marked }} !~ '[0-9] ?(?:{{ any_word(multiplier_words()) }})|{{ _other_prices() }}'
+{% macro _is_only_price(amount_text) -%}
+{{ amount_text }} ~ '^[^0-9¤]*(?:¤[ :]*[0-9][0-9.,'' ]*¤?|[0-9][0-9.,'' ]*¤)[^0-9¤]*$'
+and {{ amount_text }} !~ '[0-9] ?(?:{{ any_word(multiplier_words()) }})'
 {%- endmacro %}
 
 {#-
@@ -62,7 +67,7 @@ regexp_replace({{ words }}, '(?:{{ any_word(_all_currency_words()) }})\.?', '¤\
     The first number beside a currency, or without any currency the only number among known words. Its multiplier may
     stand behind the upper bound of a range ('1.2 - 1.5M'), and another number behind its multiplier ('1億2800万').
 -#}
-{% macro _price_among_words(marked, text, number_format) -%}
+{% macro _price_among_words(amount_text, text, number_format) -%}
 {%- set amount = _amount_pattern() -%}
 select
     case
@@ -88,18 +93,17 @@ from (
         select
             regexp_match(
                 case
-                    when stated.remaining_text like '%¤%'
-                        then substring(stated.remaining_text from '¤[ :]*{{ amount }}|{{ amount }} ?¤')
+                    when {{ amount_text }} like '%¤%'
+                        then substring({{ amount_text }} from '¤[ :]*{{ amount }}|{{ amount }} ?¤')
                     else
                         substring(
-                            regexp_replace(stated.remaining_text, '{{ any_price_word() }}', ' ', 'g')
+                            regexp_replace({{ amount_text }}, '{{ any_price_word() }}', ' ', 'g')
                             from '^[^0-9[:alpha:]]*({{ amount }})[^0-9[:alpha:]]*$'
                         )
                 end,
                 '^[¤ :]*({{ number_pattern() }}) ?((?!(?:{{ range_words() | join('|') }})(?![^ -@¤]))[^ -@¤]+)?([^0-9]*)'
                 '(?:({{ number_pattern() }}) ?([^ -@¤]+)?)?'
             ) as parts
-        from (select {{ _without_other_prices(marked) }} as remaining_text {{ read_once() }}) as stated
         offset 0
     ) as found
     offset 0
@@ -115,11 +119,6 @@ from (
 {% macro _amount_pattern() -%}
 {%- set multiplied = number_pattern() ~ ' ?(?:' ~ any_word(multiplier_words()) ~ ')?(?:[.,]-*)?' -%}
 {{ multiplied }}(?:(?: ?(?:-|{{ range_words() | join('|') }}) ?¤? ?| ?){{ multiplied }})?
-{%- endmacro %}
-
-{#- Marked text without prices per area and without earlier prices. -#}
-{% macro _without_other_prices(marked) -%}
-regexp_replace({{ marked }}, '{{ _other_prices() }}', ' ', 'g')
 {%- endmacro %}
 
 {#- Regular expression of a price per area, and of an earlier price, in marked text. -#}
