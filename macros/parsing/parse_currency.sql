@@ -24,7 +24,7 @@ end
 {%- endmacro %}
 
 {#-
-    The marked word beside the number, else any other. Where a sign that several currencies share shows where the price
+    The only marked word, or the one beside the number, else any other. Where a sign that several currencies share shows where the price
     is, only a word beside the sign or at the end of the text counts: 'ALL BILLS INCLUDED $650' names no currency.
 -#}
 {% macro _currency_among_words(marked) -%}
@@ -35,12 +35,16 @@ end
 {%- endfor -%}
 {%- set word = '(?!' ~ shared ~ ')¤([^¤]+)¤' -%}
 coalesce(
-    array_to_string(
-        regexp_match(
-            {{ marked }},
-            '[0-9][.,''-]* ?(?:{{ shared }} ?)?{{ word }}|{{ word }}[).]?[ :]*(?:{{ shared }} ?)?[0-9]'
-        ), ''
-    ),
+    case
+        when {{ marked }} like '%¤%¤%¤%'
+            then array_to_string(
+                regexp_match(
+                    {{ marked }},
+                    '(?:[0-9][.,''-]*|{{ shared }}) ?{{ word }}|{{ word }}[).]?[ :]*(?:[0-9]|{{ shared }})'
+                ), ''
+            )
+        else split_part({{ marked }}, '¤', 2)
+    end,
     case
         when not {{ marked }} like any (array[{{ shared_marks | join(', ') }}]) then split_part({{ marked }}, '¤', 2)
         when rtrim({{ marked }}, ').') like '%¤' then split_part(rtrim({{ marked }}, ').'), '¤', -2)

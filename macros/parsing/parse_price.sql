@@ -42,7 +42,7 @@ end
     among words, which costs far more.
 -#}
 {% macro _is_only_price(amount_text) -%}
-{{ amount_text }} ~ '^[^0-9¤]*(?:¤[ :]*[0-9][0-9.,'' ]*¤?|[0-9][0-9.,'' ]*¤)[^0-9¤]*$'
+{{ amount_text }} ~ '^[^0-9¤]*(?:¤[ :]*{{ number_pattern() }} ?¤?|{{ number_pattern() }}[.,]*-* ?¤)[^0-9¤'']*$'
 and {{ amount_text }} !~ '[0-9] ?(?:{{ any_word(multiplier_words()) }})'
 {%- endmacro %}
 
