@@ -38,8 +38,8 @@ end
 {%- endmacro %}
 
 {#-
-    Whether such text holds one number, beside its currency and without a multiplier: then nothing needs to be looked for
-    among words, which costs far more.
+    Whether a price text without other prices holds one number, beside its currency and without a multiplier: then
+    nothing needs to be looked for among words, which costs far more.
 -#}
 {% macro _is_only_price(amount_text) -%}
 {{ amount_text }} ~ '^[^0-9¤]*(?:¤[ :]*{{ number_pattern() }} ?¤?|{{ number_pattern() }}[.,]*-* ?¤)[^0-9¤'']*$'
@@ -66,6 +66,7 @@ regexp_replace({{ words }}, '(?:{{ any_word(_all_currency_words()) }})\.?', '¤\
 {#-
     The first number beside a currency, or without any currency the only number among known words. Its multiplier may
     stand behind the upper bound of a range ('1.2 - 1.5M'), and another number behind its multiplier ('1億2800万').
+    The amount is searched for without groups, which cost PostgreSQL more than a second look at so short a text.
 -#}
 {% macro _price_among_words(amount_text, text, number_format) -%}
 {%- set amount = _amount_pattern() -%}
@@ -140,13 +141,13 @@ from (
     groups by it; the comma groups before the myriads of East Asia. Before anything else a number as it stands.
 -#}
 {% macro _number_before(number, multiplier, number_format) -%}
+{%- set myriad = multiplier ~ " in ('万', '萬', '만', '億', '亿', '억')" -%}
 case
-    when {{ multiplier }} in ('万', '萬', '만', '億', '亿', '억') then {{ grouped_number(number, "'1,234.56'") }}
     when
-        {{ multiplier }} is not null and {{ number_format }} is null
+        {{ multiplier }} is not null and {{ number_format }} is null and not {{ myriad }}
         and {{ is_decimal("replace(" ~ number ~ ", ',', '.')") }}
         then replace({{ number }}, ',', '.')::numeric
-    else {{ grouped_number(number, number_format) }}
+    else {{ grouped_number(number, "case when " ~ myriad ~ " then '1,234.56' else " ~ number_format ~ " end") }}
 end
 {%- endmacro %}
 

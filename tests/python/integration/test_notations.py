@@ -25,7 +25,8 @@ READINGS = {
         select
             {{ parse_price('text', 'number_format', 'marked') }} as price,
             coalesce(
-                {{ parse_currency('null::text', 'text', 'marked') }}, {{ assume_currency('null', 'null::text', 'text') }}
+                {{ parse_currency('null::text', 'text', 'marked') }},
+                {{ assume_currency('null', 'null::text', 'text') }}
             ) as currency,
             {{ parse_price_period('null::text', 'words') }} as period,
             {{ parse_price_qualifier('null::text', 'words') }} as qualifier
