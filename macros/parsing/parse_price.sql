@@ -105,7 +105,7 @@ from (
                 '^[¤ :]*({{ number_pattern() }}) ?((?!(?:{{ range_words() | join('|') }})(?![^ -@¤]))[^ -@¤]+)?([^0-9]*)'
                 '(?:({{ number_pattern() }}) ?([^ -@¤]+)?)?'
             ) as parts
-        offset 0
+        {{ read_once() }}
     ) as found
     offset 0
 ) as amounts
