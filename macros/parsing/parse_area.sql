@@ -29,7 +29,7 @@ case
                     select
                         case
                             when {{ text }} ~ '^[0-9][0-9.,''’\s]*(m[²2]|sqm|sq\.? ?ft\.?)?$'
-                                then array[{{ plain_number(text) }}, lower(substring({{ text }} from '[^0-9.,''’\s].*$|$'))]
+                                then array[{{ plain_number(text) }}, lower(ltrim({{ text }}, E'0123456789.,''’ \t\n\r\u00a0\u2009\u202f\u2007\u3000'))]
                             else {{ _number_with_unit(text) }}
                         end as parts
                     {{ read_once() }}
@@ -42,11 +42,17 @@ case
 end
 {%- endmacro %}
 
-{#- The first number with a unit behind it, or behind the upper bound of its range, and the unit. -#}
+{#-
+    The first number with a unit behind it, or behind the upper bound of its range, and the unit. The place is searched
+    for without groups, which cost PostgreSQL more than a second look at so short a text.
+-#}
 {% macro _number_with_unit(text) -%}
+{%- set upper_bound = '(?: ?(?:-|' ~ range_words() | join('|') ~ ') ?' ~ number_pattern() ~ ')? ?' -%}
 regexp_match(
-    lower({{ plain_text(text) }}),
-    '(?<![0-9.,/])({{ number_pattern() }})(?: ?(?:-|{{ range_words() }}) ?{{ number_pattern() }})? ?'
-    '({{ any_word(area_unit_words()) }})'
+    substring(
+        lower({{ plain_text(text) }})
+        from '(?<![0-9.,/]){{ number_pattern() }}{{ upper_bound }}(?:{{ any_word(area_unit_words()) }})'
+    ),
+    '^({{ number_pattern() }}){{ upper_bound }}([^0-9 ].*)$'
 )
 {%- endmacro %}

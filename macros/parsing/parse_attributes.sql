@@ -10,7 +10,10 @@ case
             jsonb_object_agg(
                 name,
                 case
-                    when value ~ '^-?(0|[1-9][0-9]*)(\.[0-9]+)?$' and length(value) <= 30 then value::jsonb
+                    when
+                        {{ is_decimal('value') }} and length(value) <= 30
+                        and not ltrim(value, '-') like any (array['+%', '00%', '01%', '02%', '03%', '04%', '05%', '06%', '07%', '08%', '09%'])
+                        then value::jsonb
                     else to_jsonb({{ parse_text('value') }})
                 end
             )

@@ -2,7 +2,7 @@
 {% macro parse_coordinate(text, limit) -%}
 case
     when
-        {{ text }} ~ '^ *[+-]?[0-9]+(\.[0-9]+)? *$'
+        {{ is_decimal('btrim(' ~ text ~ ')') }}
         and length({{ text }}) <= 32
         and abs({{ text }}::double precision) <= {{ limit }}
         then {{ text }}::double precision

@@ -20,10 +20,18 @@ end
     a state for each repetition.
 -#}
 {% macro is_bare_number(text, number_format, plain_decimals=12) -%}
-{{ text }} ~ '^[+-]?[0-9]+(\.[0-9]+)?$'
+{{ is_decimal(text) }}
 and length({{ text }}) <= 32
 and length(split_part({{ text }}, '.', 2)) <= {{ plain_decimals }}
 and ({{ number_format }} is distinct from '1.234,56')
+{%- endmacro %}
+
+{#-
+    Whether a text has digits and at most one point between them. Every macro asks by this one expression: PostgreSQL
+    keeps the last 32 expressions of a process compiled, and compiling one anew for each row costs far more than asking.
+-#}
+{% macro is_decimal(text) -%}
+{{ text }} ~ '^[+-]?[0-9]+(\.[0-9]+)?$'
 {%- endmacro %}
 
 {#- The number that a text begins with or that stands behind a few signs, in plain notation. -#}
@@ -37,23 +45,31 @@ rtrim(translate(substring({{ text }} from '[0-9][0-9.,''’\s]*'), E'\u00a0\u200
     stands alone before it: '85.125' -> 85125; '0.125' -> 0.125. Blanks part groups of three.
 -#}
 {% macro grouped_number(text, number_format) -%}
+{%- set by_sign = '[1-9][0-9]?[0-9]?(?:(?:,[0-9][0-9][0-9]?)*,[0-9][0-9][0-9](?:[.][0-9]+)?|(?:[.][0-9][0-9][0-9])+(?:,[0-9]+)?)' -%}
+{%- set by_blank = "[0-9][0-9]?[0-9]?(?:[ ''][0-9][0-9][0-9])+(?:[.,][0-9]+)?" -%}
 (
     select
         case
             when length(stated.number) > 40 then null
             when
-                stated.number ~ '^[+-]?[1-9][0-9]?[0-9]?(,[0-9][0-9][0-9]?)*,[0-9][0-9][0-9](\.[0-9]+)?$'
-                and ({{ number_format }} is distinct from '1.234,56' or stated.number ~ ',.*[.,]')
-                then replace(stated.number, ',', '')::numeric
-            when
-                stated.number ~ '^[+-]?[1-9][0-9]?[0-9]?(\.[0-9][0-9][0-9])+(,[0-9]+)?$'
-                and ({{ number_format }} is distinct from '1,234.56' or stated.number ~ '\..*[.,]')
-                then translate(stated.number, ',.', '.')::numeric
-            when stated.number ~ '^[+-]?[0-9]+([.,][0-9]+)?$' then replace(stated.number, ',', '.')::numeric
-            when stated.number ~ '^[+-]?[0-9][0-9]?[0-9]?([ ''][0-9][0-9][0-9])+([.,][0-9]+)?$'
-                then translate(stated.number, ', ''', '.')::numeric
+                stated.separators <> ''
+                and (
+                    length(stated.separators) > 1
+                    or stated.separators not in (',', '.')
+                    or ({{ number_format }} is distinct from case stated.separators when ',' then '1.234,56' else '1,234.56' end)
+                )
+                and stated.number ~ '^[+-]?(?:{{ by_sign }}|{{ by_blank }})$'
+                then translate(
+                    stated.number, case left(stated.separators, 1) when ',' then ',' when '.' then ',.' else ', ''' end,
+                    case left(stated.separators, 1) when ',' then '' else '.' end
+                )::numeric
+            when {{ is_decimal("replace(stated.number, ',', '.')") }} then replace(stated.number, ',', '.')::numeric
         end
-    from (select {{ text }} as number {{ read_once() }}) as stated
+    from (
+        select plain.number, translate(plain.number, '0123456789+-', '') as separators
+        from (select {{ text }} as number {{ read_once() }}) as plain
+        offset 0
+    ) as stated
 )
 {%- endmacro %}
 
@@ -62,7 +78,7 @@ rtrim(translate(substring({{ text }} from '[0-9][0-9.,''’\s]*'), E'\u00a0\u200
 [0-9]+(?:[.,''][0-9]+| [0-9][0-9][0-9](?![0-9]))*
 {%- endmacro %}
 
-{#- Regular expression of the words between the bounds of a range. -#}
-{% macro range_words() -%}
-to|and|bis|do|до|à|a|til|till|al|até|hasta|tot
-{%- endmacro %}
+{#- Words between the bounds of a range. -#}
+{% macro range_words() %}
+    {% do return(['to', 'and', 'bis', 'do', 'до', 'à', 'a', 'til', 'till', 'al', 'até', 'hasta', 'tot']) %}
+{% endmacro %}

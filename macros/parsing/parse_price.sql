@@ -4,55 +4,71 @@
     Beside a currency other words may stand; without one the text must hold nothing but the number and known words.
     No price has three decimals: '450.000' -> 450000. A price per square metre is not the price.
 -#}
-{% macro parse_price(text, number_format) -%}
+{% macro parse_price(text, number_format, marked_price) -%}
 case
     when {{ text }} is null then null
     when {{ is_bare_number(text, number_format, plain_decimals=2) }} then {{ text }}::numeric
-    when {{ is_number_and_currency(text) }}
-        then {{ grouped_number(plain_number(text), number_format) }}
+    when {{ marked_price }} is null then {{ grouped_number(plain_number(text), number_format) }}
+    when {{ marked_price }} = translate({{ marked_price }}, '0123456789', '') then null
     else (
         select
             case
-                when {{ _is_only_price('priced.marked_text') }}
-                    then {{ grouped_number(plain_number('priced.marked_text'), number_format) }}
-                else ({{ _price_among_words('priced.marked_text', text, number_format) }})
+                when {{ _is_only_price('priced.amount_text') }}
+                    then {{ grouped_number(plain_number('priced.amount_text'), number_format) }}
+                else ({{ _price_among_words('priced.amount_text', text, number_format) }})
             end
-        from (select {{ _with_marked_currency(text) }} as marked_text {{ read_once() }}) as priced
+        from (
+            select
+                btrim(
+                    regexp_replace(
+                        lower(regexp_replace({{ marked_price }}, '¤[^¤]+¤', '¤', 'g')), '{{ _other_prices() }}', ' ', 'g'
+                    )
+                ) as amount_text
+            {{ read_once() }}
+        ) as priced
     )
 end
 {%- endmacro %}
 
-{#- Whether a text is a number with nothing but a currency before or behind it, as most prices are. -#}
+{#- Whether a text is a number with nothing but one currency before or behind it, as most prices are. -#}
 {% macro is_number_and_currency(text) -%}
-{%- set currency = '[€£$¥₹₽₺₩₫₴₱฿₪]|EUR|USD|GBP|CHF|PLN|CZK|AED|CAD|AUD|R|RM|Rp|R[$]|zł|Kč|kr[.]?|Ft|lei' -%}
-{{ text }} ~ '^(?:(?:{{ currency }})\s?)?[0-9][0-9.,''’\s]*-*\s?(?:{{ currency }})?$'
+{%- set currency = '(?:[€£$¥₹₽₺₩₫₴₱฿₪]|EUR|USD|GBP|CHF|PLN|CZK|AED|CAD|AUD|R|RM|Rp|R[$]|zł|Kč|kr[.]?|Ft|lei)' -%}
+{%- set number = "[0-9][0-9.,''’\\s]*-*" -%}
+{{ text }} ~ '^(?:(?:{{ currency }}\s?)?{{ number }}|{{ number }}\s?{{ currency }})$'
 {%- endmacro %}
 
 {#-
-    Whether marked text holds one number, beside its currency, and no hint of a multiplier, an area or an earlier price:
-    then nothing needs to be looked for among words, which costs far more.
+    Whether a price text without other prices holds one number, beside its currency and without a multiplier: then
+    nothing needs to be looked for among words, which costs far more.
 -#}
-{% macro _is_only_price(marked) -%}
-{{ marked }} ~ '^[^0-9¤]*(?:¤ ?[0-9][0-9.,'' ]*(?:[/(][^0-9]*)?|[0-9][0-9.,'' ]*¤[^0-9]*)$'
-and {{ marked }} !~ '[²㎡坪평平]|sq|sf|ft|psm|qm|mq|кв|τ|م|/ ?ha|acre|was |statt|previous|instead|reduced|antes|zamiast|lieu'
+{% macro _is_only_price(amount_text) -%}
+{{ amount_text }} ~ '^[^0-9¤]*(?:¤[ :]*{{ number_pattern() }} ?¤?|{{ number_pattern() }}[.,]*-* ?¤)[^0-9¤'']*$'
+and {{ amount_text }} !~ '[0-9] ?(?:{{ any_word(multiplier_words()) }})'
 {%- endmacro %}
 
-{#- Plain text in small letters in which '¤' stands for every sign and word of a currency: '€ 450 000' -> '¤ 450 000'. -#}
-{% macro _with_marked_currency(text) -%}
-lower(
-    btrim(
-        regexp_replace(
-            {{ plain_text(text) }}, '(?:{{ any_word(_all_currency_words()) }})\.?', '¤', 'g'
-        )
-    )
-)
+{#-
+    The plain text of a price that says more than a number and its currency; NULL of any other. Square feet are written
+    without 'ft', which is also a word for forints.
+-#}
+{% macro price_words(price_text) -%}
+case
+    when {{ is_number_and_currency(price_text) }} then null
+    when {{ price_text }} not ilike '%ft%' then {{ plain_text(price_text) }}
+    else regexp_replace({{ plain_text(price_text) }}, '(?:sq[.]? ?ft|ft[²2])(?![[:alpha:]])', 'sqft', 'gi')
+end
+{%- endmacro %}
+
+{#- The words of a price with every sign and word of a currency between two '¤': '€ 450 000' -> '¤€¤ 450 000'. -#}
+{% macro marked_price(words) -%}
+regexp_replace({{ words }}, '(?:{{ any_word(_all_currency_words()) }})\.?', '¤\&¤', 'g')
 {%- endmacro %}
 
 {#-
     The first number beside a currency, or without any currency the only number among known words. Its multiplier may
     stand behind the upper bound of a range ('1.2 - 1.5M'), and another number behind its multiplier ('1億2800万').
+    The amount is searched for without groups, which cost PostgreSQL more than a second look at so short a text.
 -#}
-{% macro _price_among_words(marked, text, number_format) -%}
+{% macro _price_among_words(amount_text, text, number_format) -%}
 {%- set amount = _amount_pattern() -%}
 select
     case
@@ -69,26 +85,27 @@ from (
     select
         {{ _number_before('found.parts[1]', 'found.parts[2]', number_format) }} as number,
         {{ _multiplier('found.parts[2]', text) }} as multiplier,
-        found.parts[2] ~ '^(?:{{ any_word(compound_multiplier_words()) }})$' as is_compound,
-        found.parts[3] ~ '\S' as is_range,
+        found.parts[2] in ('{{ compound_multiplier_words() | join("', '") }}') as is_compound,
+        right(btrim(found.parts[3], ' ¤'), 1) = '-'
+        or btrim(found.parts[3], ' ¤.,-') in ('{{ range_words() | join("', '") }}') as is_range,
         {{ _number_before('found.parts[4]', 'found.parts[5]', number_format) }} as next_number,
         {{ _multiplier('found.parts[5]', text) }} as next_multiplier
     from (
-        select case when matched.parts[1] is null then matched.parts[6:10] else matched.parts end as parts
-        from (
-            select
+        select
+            regexp_match(
                 case
-                    when stated.remaining_text ~ '¤' then regexp_match(stated.remaining_text, '¤[ :]*{{ amount }}|{{ amount }} ?¤')
+                    when {{ amount_text }} like '%¤%'
+                        then substring({{ amount_text }} from '¤[ :]*{{ amount }}|{{ amount }} ?¤')
                     else
-                        regexp_match(
-                            regexp_replace(stated.remaining_text, '{{ any_price_word() }}', ' ', 'g'),
-                            '^[^0-9[:alpha:]]*{{ amount }}[^0-9[:alpha:]]*$'
+                        substring(
+                            regexp_replace({{ amount_text }}, '{{ any_price_word() }}', ' ', 'g')
+                            from '^[^0-9[:alpha:]]*({{ amount }})[^0-9[:alpha:]]*$'
                         )
-                end as parts
-            from (select {{ _without_other_prices(marked) }} as remaining_text {{ read_once() }}) as stated
-            offset 0
-        ) as matched
-        offset 0
+                end,
+                '^[¤ :]*({{ number_pattern() }}) ?((?!(?:{{ range_words() | join('|') }})(?![^ -@¤]))[^ -@¤]+)?([^0-9]*)'
+                '(?:({{ number_pattern() }}) ?([^ -@¤]+)?)?'
+            ) as parts
+        {{ read_once() }}
     ) as found
     offset 0
 ) as amounts
@@ -99,20 +116,19 @@ from (
     {% do return(dict(currency_words(), **shared_currency_signs())) %}
 {% endmacro %}
 
-{#- A number with its multiplier, and behind it an upper bound or a second part: five groups. -#}
+{#- A number with its multiplier, and behind it an upper bound or a second part. -#}
 {% macro _amount_pattern() -%}
-{%- set multiplied = '(' ~ number_pattern() ~ ') ?(' ~ any_word(multiplier_words()) ~ ')?(?:[.,]-*)?' -%}
-{{ multiplied }}(?:( ?(?:-|{{ range_words() }}) ?¤? ?| ?){{ multiplied }})?
+{%- set multiplied = number_pattern() ~ ' ?(?:' ~ any_word(multiplier_words()) ~ ')?(?:[.,]-*)?' -%}
+{{ multiplied }}(?:(?: ?(?:-|{{ range_words() | join('|') }}) ?¤? ?| ?){{ multiplied }})?
 {%- endmacro %}
 
-{#- Marked text without prices per area and without earlier prices. -#}
-{% macro _without_other_prices(marked) -%}
-regexp_replace(
-    {{ marked }},
-    '(?:¤ ?)?[0-9][0-9.,'' ]*¤? ?(?:psf|psm|(?:/|per|pro|par|por|al|za|за|a) ?(?:{{ any_word(area_unit_words()) }}))'
-    '|(?<![[:alpha:]])(?:was|previously|instead of|reduced from|statt|au lieu de|antes|de:|zamiast)[^0-9]*[0-9][0-9.,'' ]*¤?',
-    ' ', 'g'
-)
+{#- Regular expression of a price per area, and of an earlier price, in marked text. -#}
+{% macro _other_prices() -%}
+(?:¤ ?)?[0-9][0-9.,'' ]*(?:{{ any_word(multiplier_words()) }})?[.]? ?¤? ?
+{#- -#}
+(?:psf|psm|(?:/|per|pro|par|por|al|za|за|a) ?(?:{{ any_word(area_unit_words()) }}))
+{#- -#}
+|(?:{{ any_word(earlier_price_words()) }})[^0-9]*[0-9][0-9.,'' ]*¤?
 {%- endmacro %}
 
 {#- Regular expression of all words of price texts that are no number: qualifiers, periods and headings. -#}
@@ -125,19 +141,21 @@ regexp_replace(
     groups by it; the comma groups before the myriads of East Asia. Before anything else a number as it stands.
 -#}
 {% macro _number_before(number, multiplier, number_format) -%}
+{%- set myriad = multiplier ~ " in ('万', '萬', '만', '億', '亿', '억')" -%}
 case
-    when {{ multiplier }} ~ '^[万萬만億亿억]$' then {{ grouped_number(number, "'1,234.56'") }}
-    when {{ multiplier }} is not null and {{ number_format }} is null and {{ number }} ~ '^[0-9]+[.,][0-9]+$'
+    when
+        {{ multiplier }} is not null and {{ number_format }} is null and not {{ myriad }}
+        and {{ is_decimal("replace(" ~ number ~ ", ',', '.')") }}
         then replace({{ number }}, ',', '.')::numeric
-    else {{ grouped_number(number, number_format) }}
+    else {{ grouped_number(number, "case when " ~ myriad ~ " then '1,234.56' else " ~ number_format ~ " end") }}
 end
 {%- endmacro %}
 
 {#- What a multiplier found in a price text multiplies by; NULL without one. -#}
 {% macro _multiplier(word, text) -%}
 case
-    when {{ word }} = 'm' and {{ text }} ~* 'rp|idr' then 1e9
-    when {{ word }} = 'mil' and {{ text }} ~* 'k[čc]|czk' then 1e6
+    when {{ word }} = 'm' and lower({{ text }}) like any (array['%rp%', '%idr%']) then 1e9
+    when {{ word }} = 'mil' and lower({{ text }}) like any (array['%kč%', '%kc%', '%czk%']) then 1e6
     else ({{ meaning_of(word, multiplier_words()) }})::numeric
 end
 {%- endmacro %}

@@ -78,14 +78,12 @@ parsed as (
                 {{ parse_text('scraped.description_text', 'each_row.has_odd_spaces') }} as description,
                 {{ parse_name('scraped.property_type_text', 'each_row.has_odd_spaces') }} as property_type,
                 {{ parse_text('scraped.offer_type_text', 'each_row.has_odd_spaces') }} as offer_type,
-                {{ parse_currency('scraped.currency_text', 'scraped.price_text') }} as stated_currency,
+                {{ parse_currency('scraped.currency_text', 'scraped.price_text', 'each_row.marked_price') }}
+                    as stated_currency,
                 {{ assume_currency('sessions.currency', 'scraped.currency_text', 'scraped.price_text') }}
                     as assumed_currency,
-                {{ parse_price_period('scraped.price_period_text', 'scraped.price_text', 'each_row.price_has_words') }}
-                    as price_period,
-                {{ parse_price_qualifier(
-                    'scraped.price_qualifier_text', 'scraped.price_text', 'each_row.price_has_words'
-                ) }} as price_qualifier,
+                {{ parse_price_period('scraped.price_period_text', 'each_row.price_words') }} as price_period,
+                {{ parse_price_qualifier('scraped.price_qualifier_text', 'each_row.price_words') }} as price_qualifier,
                 {{ parse_text('scraped.street_address_text', 'each_row.has_odd_spaces') }} as street_address,
                 {{ parse_name('scraped.city_text', 'each_row.has_odd_spaces') }} as city,
                 {{ parse_text('scraped.region_text', 'each_row.has_odd_spaces') }} as region,
@@ -101,7 +99,7 @@ parsed as (
                 {{ parse_text('scraped.agent_phone_text', 'each_row.has_odd_spaces') }} as agent_phone,
                 {{ parse_text('scraped.agent_email_text', 'each_row.has_odd_spaces') }} as agent_email,
                 {{ parse_attributes('scraped.attributes') }} as attributes,
-                {{ parse_price('scraped.price_text', 'sessions.number_format') }} as price,
+                {{ parse_price('scraped.price_text', 'sessions.number_format', 'each_row.marked_price') }} as price,
                 {{ parse_area('scraped.area_m2_text', 'sessions.number_format', 'sessions.area_unit') }} as area_m2,
                 {{ parse_area('scraped.land_area_m2_text', 'sessions.number_format', 'sessions.area_unit') }}
                     as land_area_m2,
@@ -121,9 +119,16 @@ parsed as (
                 {{ parse_timestamp('scraped.listed_at_text', 'sessions.time_zone') }} as listed_at
             from (
                 select
-                    {{ any_has_odd_spaces(scraped_texts) }} as has_odd_spaces,
-                    {{ price_has_words('scraped.price_text') }} as price_has_words
-                {{ read_once() }}
+                    said.has_odd_spaces,
+                    said.price_words,
+                    {{ marked_price('said.price_words') }} as marked_price
+                from (
+                    select
+                        {{ any_has_odd_spaces(scraped_texts) }} as has_odd_spaces,
+                        {{ price_words('scraped.price_text') }} as price_words
+                    {{ read_once() }}
+                ) as said
+                offset 0 -- noqa: AM09
             ) as each_row
             offset 0 -- noqa: AM09
         ) as typed

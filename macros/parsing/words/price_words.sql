@@ -17,7 +17,7 @@
 
 {#- Multipliers behind which a second number may follow: '1億2800万', '12억 5,000', '1 crore 25 lakh'. -#}
 {% macro compound_multiplier_words() %}
-    {% do return({'': ['億', '亿', '억', 'crore', 'crores', 'cr', 'करोड़', 'tỷ', 'میلیارد']}) %}
+    {% do return(['億', '亿', '억', 'crore', 'crores', 'cr', 'करोड़', 'tỷ', 'میلیارد']) %}
 {% endmacro %}
 
 {#- Words of price texts by the qualifier they mean. Small letters. -#}
@@ -68,19 +68,19 @@
     {% do return({
         'month': [
             'month', 'per month', '/mo', '/month', 'a month', 'monthly', 'pcm', 'p.c.m', 'pm', 'p.m', '/mth', '/mnth',
-            '/monat', 'pro monat', 'monatlich', 'mtl', 'mtl.', '/mois', 'par mois', 'mensuel', 'cc/mois', '/mes',
+            '/monat', 'pro monat', 'monatlich', 'mtl', '/mois', 'par mois', 'mensuel', 'cc/mois', '/mes',
             'al mes', 'por mes', 'mensual', 'mensuales', '/mês', 'por mês', 'mensal', '/mese', 'al mese', 'mensili',
             'per maand', '/maand', 'p/m', '/mnd', 'p/mnd', 'per mnd', 'pr mnd', 'pr. måned', 'pr måned', '/md',
-            '/måned', '/mån', 'per månad', '/kk', 'kuukaudessa', '/mies', '/mc', 'miesięcznie', 'za miesiąc',
-            '/miesiąc', '/měsíc', 'za měsíc', 'měsíčně', '/mesiac', 'mesačne', '/hó', '/hónap', 'havonta', '/lună',
-            'pe lună', '/luna', 'в месяц', '/мес', 'в мес', 'мес', 'на місяць', '/міс', 'на месец', '/месец', 'mjesečno',
+            '/måned', '/mån', '/månad', 'per månad', '/kk', 'kuukaudessa', '/mies', '/mc', 'miesięcznie', 'za miesiąc',
+            '/miesiąc', '/měsíc', 'za měsíc', 'měsíčně', '/mesiac', '/mesec', 'mesačne', '/hó', '/hónap', 'havonta', '/lună',
+            'pe lună', '/luna', 'в месяц', '/мес', '/месяц', 'в мес', 'мес', 'на місяць', '/міс', '/місяць', 'на месец', '/месец', 'mjesečno',
             'mesečno', '/ay', 'aylık', 'τον μήνα', '/μήνα', 'شهرياً', 'شهري', 'شهريا', 'ماهانه', 'לחודש', '/tháng',
             'mỗi tháng', '/bulan', 'per bulan', '/bln', 'sebulan', '/เดือน', 'ต่อเดือน', '/月', '月額', '每月', '월세', '매월',
         ],
         'week': [
             'week', 'per week', '/week', '/wk', 'a week', 'weekly', 'pw', 'p.w', 'p/w', 'pro woche', '/woche',
             'par semaine', '/semaine', 'por semana', '/semana', 'a la semana', 'alla settimana', '/settimana',
-            'per uge', '/vecka', 'týdně', 'tygodniowo', 'в неделю', '/нед', 'haftalık', 'أسبوعياً', '/viikko',
+            'per uge', '/vecka', 'týdně', 'tygodniowo', 'в неделю', '/нед', '/неделю', 'haftalık', 'أسبوعياً', '/viikko',
         ],
         'year': [
             'year', 'per year', '/year', '/yr', 'a year', 'yearly', 'annually', 'per annum', 'pa', 'p.a', '/annum',
@@ -92,13 +92,20 @@
         'day': [
             'day', 'per day', '/day', 'daily', 'a day', 'pro tag', '/tag', 'par jour', '/jour', 'por día', '/día', 'al día',
             'por dia', '/dia', 'al giorno', '/giorno', 'per dag', '/dag', 'za dzień', '/doba', 'za den', '/den', 'в сутки',
-            '/сут', 'günlük', '/gün', 'يومياً', 'يومي', '/ngày', '/hari', '/วัน', '/日', '每天',
+            '/сут', '/сутки', 'günlük', '/gün', 'يومياً', 'يومي', '/ngày', '/hari', '/วัน', '/日', '每天',
         ],
         'night': [
-            'night', 'per night', '/night', 'nightly', 'a night', 'pro nacht', '/nacht', 'par nuit', '/nuit', 'por noche',
+            'night', 'per night', '/night', 'nightly', 'a night', 'pro nacht', '/nacht', 'par nuit', '/nuit', '/nuitée', 'por noche',
             '/noche', 'a notte', '/notte', 'per natt', '/natt', 'za noc', '/noc', 'за ночь', '/gece', 'gecelik', '/晚', '/泊',
         ],
     }) %}
+{% endmacro %}
+
+{#- Words before a price that is no longer asked. Small letters. -#}
+{% macro earlier_price_words() %}
+    {% do return({'': [
+        'was', 'previously', 'instead of', 'reduced from', 'statt', 'au lieu de', 'antes', 'de:', 'zamiast',
+    ]}) %}
 {% endmacro %}
 
 {#- Words that head a price and say nothing of it. Small letters. -#}

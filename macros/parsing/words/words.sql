@@ -1,26 +1,42 @@
 {#-
     A regular expression that finds any of the words, whatever they mean; the longest at a place wins. A blank in a
-    word stands for an optional dot and blank: 'sq ft' finds 'sqft' and 'sq. ft'. A word of letters is found whole,
-    beside digits too, but in the scripts from Thai on, which part no words.
+    word stands for an optional dot and blank: 'sq ft' finds 'sqft' and 'sq. ft'. No letter may stand before a word that
+    begins with one, or behind a word that ends with one, but in the scripts from Thai on, which part no words. Words
+    are grouped by their first character, since PostgreSQL tries every branch at every place.
 -#}
 {% macro any_word(meanings) -%}
-{%- set whole, other = [], [] -%}
+{%- set by_ends = {} -%}
 {%- for words in meanings.values() -%}
     {%- for word in words -%}
-        {%- set is_whole = word[0].isalpha() and word[-1].isalpha() and word[0] < '\u0e00' -%}
-        {%- do (whole if is_whole else other).append(_literal(word)) -%}
+        {%- set before = '(?<!' ~ _letter() ~ ')' if _parts_words(word[0]) else '' -%}
+        {%- set behind = '(?!\\.?' ~ _letter() ~ ')' if _parts_words(word[-1]) else '' -%}
+        {%- set by_first = by_ends.setdefault((before, behind), {}) -%}
+        {%- do by_first.setdefault(_literal(word[0]), []).append(_literal(word[1:])) -%}
     {%- endfor -%}
 {%- endfor -%}
-{%- if whole -%}
-(?<![[:alpha:]])(?:{{ whole | join('|') }})(?!\.?[[:alpha:]]){{ '|' if other }}
-{%- endif -%}
-{{ other | join('|') }}
+{%- for (before, behind), by_first in by_ends.items() -%}
+{{ '|' if not loop.first }}{{ before }}(?:
+    {%- for first, rests in by_first.items() -%}
+{{ '|' if not loop.first }}{{ first }}{{ '(?:' ~ rests | join('|') ~ ')' if rests | length > 1 else rests[0] }}
+    {%- endfor -%}
+){{ behind }}
+{%- endfor -%}
+{%- endmacro %}
+
+{#- Regular expression of one letter of the scripts that part words. -#}
+{% macro _letter() -%}
+[A-Za-zÀ-෿Ḁ-῿]
+{%- endmacro %}
+
+{#- Whether a character is a letter of these scripts. -#}
+{% macro _parts_words(character) -%}
+    {% do return(character.isalpha() and (character < '\u0e00' or '\u1e00' <= character < '\u2000')) %}
 {%- endmacro %}
 
 {#- The word as a regular expression, for a string constant of SQL. -#}
 {% macro _literal(word) -%}
 {%- set escaped = namespace(text=word) -%}
-{%- for character in ['\\', '.', '$', '+', '*', '?', '(', ')'] -%}
+{%- for character in ['\\', '.', '$', '+', '*', '?', '(', ')', '[', ']', '{', '}', '|', '^'] -%}
     {%- set escaped.text = escaped.text | replace(character, '\\' ~ character) -%}
 {%- endfor -%}
 {{ escaped.text | replace(' ', '\\.? ?') | replace('/', '/ ?') | replace("'", "''") }}
