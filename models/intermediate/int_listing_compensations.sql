@@ -30,7 +30,7 @@ taken as (
 feed as (
 
     select * from {{ ref('property_changes') }}
-    where is_published and change_type not in ('missing', 'held')
+    where is_published
 
 ),
 
