@@ -11,12 +11,13 @@ round(case
         {{ comparison }} in ('absolute', 'relative')
         and jsonb_typeof({{ old_value }}) = 'number'
         and jsonb_typeof({{ new_value }}) = 'number'
-        then
-            abs(({{ new_value }} #>> '{}')::numeric - ({{ old_value }} #>> '{}')::numeric)
-            / case
-                when {{ comparison }} = 'absolute' then 1
-                else nullif(abs(({{ old_value }} #>> '{}')::numeric), 0)
+        then abs(
+            case
+                when {{ comparison }} = 'absolute'
+                    then {{ absolute_change(json_number(old_value), json_number(new_value)) }}
+                else {{ relative_change(json_number(old_value), json_number(new_value)) }}
             end
+        )
     when {{ comparison }} = 'similarity'
         then {{ _share_apart(_words(old_value), _words(new_value)) }}
     when

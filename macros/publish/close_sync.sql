@@ -23,16 +23,18 @@ update {{ target.schema }}.sync_metadata
 set status = 'failed', finished_at = now(), error = nullif({{ dbt.string_literal(dbt.escape_single_quotes(error)) }}, '')
 where status = 'running' and invocation_id = '{{ invocation_id }}';
 {%- if is_history_written %}
+with closed as (
+    update {{ target.schema }}.sync_metadata
+    set status = 'complete', finished_at = now()
+    where status = 'published' and invocation_id = '{{ invocation_id }}'
+    returning sync_id
+)
 update {{ target.schema }}.scrape_sessions
 set status = 'complete', completed_at = now()
 where status = 'published' and session_id in (
     select taken.session_id
     from {{ target.schema }}.sync_sessions as taken
-    inner join {{ target.schema }}.sync_metadata as syncs on taken.sync_id = syncs.sync_id
-    where syncs.status = 'published' and syncs.invocation_id = '{{ invocation_id }}'
+    inner join closed on taken.sync_id = closed.sync_id
 );
-update {{ target.schema }}.sync_metadata
-set status = 'complete', finished_at = now()
-where status = 'published' and invocation_id = '{{ invocation_id }}';
 {%- endif %}
 {% endmacro %}

@@ -29,7 +29,10 @@ end
 $guard$
 {% endmacro %}
 
-{#- Writes down, in the transaction that inserts candidate changes, what the publish transaction must find. -#}
+{#-
+    Writes down, in the transaction that inserts candidate changes, what the publish transaction must find. Behind
+    guard_run, so that the sync that is running is this run's.
+-#}
 {% macro record_candidates() %}
 update {{ target.schema }}.sync_metadata
 set
@@ -39,7 +42,7 @@ set
     ),
     candidate_listings = {{ _candidate_listings() }},
     candidate_sessions = {{ _candidate_sessions() }}
-where status = 'running' and invocation_id = '{{ invocation_id }}'
+where status = 'running'
 {% endmacro %}
 
 {#- Refuses to publish anything but the candidates that were written down. -#}

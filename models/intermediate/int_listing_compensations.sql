@@ -30,7 +30,7 @@ taken as (
 feed as (
 
     select * from {{ ref('property_changes') }}
-    where is_published and change_type not in ('missing', 'held')
+    where is_published
 
 ),
 
@@ -165,8 +165,8 @@ numbered as (
 
     select
         *,
-        case when jsonb_typeof(old_value) = 'number' then (old_value #>> '{}')::numeric end as old_number,
-        case when jsonb_typeof(new_value) = 'number' then (new_value #>> '{}')::numeric end as new_number
+        {{ json_number('old_value') }} as old_number,
+        {{ json_number('new_value') }} as new_number
     from unioned
 
 )
@@ -181,8 +181,8 @@ select
     field_name,
     old_value,
     new_value,
-    new_number - old_number as absolute_change,
-    round((new_number - old_number) / nullif(abs(old_number), 0), 6)::double precision as relative_change,
+    {{ absolute_change('old_number', 'new_number') }} as absolute_change,
+    {{ relative_change('old_number', 'new_number') }} as relative_change,
     is_significant,
     1::double precision as confidence,
     {{ major_change_type('change_type', 'field_name', 'removal_reason') }} as major_change_type,

@@ -24,7 +24,11 @@ chosen_rows as (
         (array_agg(row_no order by observation_kind = 'card' asc, observed_at desc, row_no asc))[1] as spoken_row_no,
         case
             when bool_or(observation_kind <> 'card')
-                then (array_agg(row_no order by observation_kind <> 'card' asc, observed_at desc, row_no asc))[1]
+                then
+                    (
+                        array_agg(row_no order by observed_at desc, row_no asc)
+                        filter (where observation_kind = 'card')
+                    )[1]
         end as card_row_no,
         max(evidence) as evidence,
         max(observed_at) as observed_at,
@@ -81,6 +85,7 @@ merged as (
             chosen_rows.session_id = cards.session_id
             and chosen_rows.property_id = cards.property_id
             and chosen_rows.card_row_no = cards.row_no
+            -- True already; it spares the reading of rows that are no cards.
             and cards.observation_kind = 'card'
 
 )

@@ -1,9 +1,7 @@
 {{ config(materialized='view') }}
 
-{%- set priced_columns = [
-    'first_price', 'original_price', 'previous_price', 'lowest_price', 'price_changed_at', 'earlier_days_on_market',
-    'significant_baseline',
-] %}
+{%- set columns_with_version = replaced_columns()
+    | reject('in', ['version', 'scopes', 'quality_flags', 'held_price', 'held_at']) | list %}
 
 with
 
@@ -21,10 +19,20 @@ replaced_later as (
 
 sessions as (
 
-    select
-        session_id,
-        scope
-    from {{ ref('stg_sessions') }}
+    select * from {{ ref('stg_sessions') }}
+
+),
+
+other_sessions as (
+
+    select * from {{ ref('stg_sessions') }}
+    where may_publish
+
+),
+
+sightings as (
+
+    select * from {{ ref('stg_listing_sightings') }}
 
 ),
 
@@ -54,7 +62,6 @@ judged as (
         replaced.*,
         sessions.scope,
         coalesce(own_changes.is_versioned, false) as is_versioned,
-        own_changes.last_sequence is not null as is_decided,
         own_changes.last_sequence as undone_sequence,
         exists(
             select 1
@@ -62,7 +69,16 @@ judged as (
             where
                 replaced_later.property_id = replaced.property_id
                 and replaced_later.sync_version > replaced.sync_version
-        ) as is_touched_since
+        ) as is_touched_since,
+        exists(
+            select 1
+            from sightings
+            inner join other_sessions on sightings.session_id = other_sessions.session_id
+            where
+                sightings.property_id = replaced.property_id
+                and other_sessions.scope = sessions.scope
+                and other_sessions.published_at > sessions.published_at
+        ) as is_confirmed_since
     from replaced
     inner join sessions on replaced.session_id = sessions.session_id
     cross join
@@ -105,12 +121,14 @@ restored as (
         || (
             select coalesce(array_agg(since.scope order by since.position), '{}')
             from unnest(live.scopes) with ordinality as since (scope, position)
-            where since.scope <> judged.scope and since.scope <> all(judged.scopes)
+            where
+                since.scope <> all(judged.scopes)
+                and (since.scope <> judged.scope or judged.is_confirmed_since)
         ) as scopes,
         case when judged.is_touched_since then live.quality_flags else judged.quality_flags end as quality_flags,
-        case when judged.is_decided then judged.held_price else live.held_price end as held_price,
-        case when judged.is_decided then judged.held_at else live.held_at end as held_at,
-        {%- for column in priced_columns %}
+        case when judged.undone_sequence is not null then judged.held_price else live.held_price end as held_price,
+        case when judged.undone_sequence is not null then judged.held_at else live.held_at end as held_at,
+        {%- for column in columns_with_version %}
         case when judged.is_versioned then judged.{{ column }} else live.{{ column }} end as {{ column }},
         {%- endfor %}
         {{ listing_hash('versions') }} as row_hash
@@ -124,40 +142,8 @@ restored as (
 )
 
 select
-    session_id,
-    is_versioned,
-    undone_sequence,
-    property_id,
-    source_listing_id,
-    source,
-    listing_status,
-    {%- for field in listing_fields() %}
-    {{ field }},
-    {%- endfor %}
-    attributes,
-    quality_flags,
-    scopes,
-    row_hash,
-    version,
-    spell_number,
-    first_price,
-    original_price,
-    previous_price,
-    lowest_price,
+    *,
     {{ price_cut('price', 'original_price') }} as cumulative_price_cut,
-    price_changed_at,
-    held_price,
-    held_at,
-    relisted_from,
-    earlier_days_on_market,
-    significant_baseline,
-    removal_reason,
-    standard_status,
-    first_seen_at,
-    spell_started_at,
-    removed_at,
-    observed_at,
-    last_session_id,
     {{ search_vector() }} as search_vector,
     true as is_published
 from restored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -117,6 +118,46 @@ def test_a_plain_build_beside_a_syncing_command_fails_cleanly(
         assert "another property-manager command is syncing" in busy.stdout
         assert command.run("sync-pending", "--json").code == 75
     assert connection.execute("select count(*) from properties_live").fetchone() == (0,)
+
+
+GATED = "public_intermediate.int_sessions_gated"
+
+
+def test_a_run_publishes_only_what_it_compared_itself(
+    command: Command, connection: psycopg.Connection, parsed_project: Path, tmp_path: Path
+) -> None:
+    command.ok("import", write_csv(tmp_path / "feed.csv", flats(2)), "--source", "feed", *MAPPING)
+    guard = plain_dbt(command.database_url, parsed_project, "compile", "--inline", "{{ guard_run() }}", "--quiet")
+    assert guard.returncode == 0, guard.stdout
+    (this_run,) = set(re.findall(r"invocation_id <> '([0-9a-f-]{36})'", guard.stdout))
+    connection.execute("update sync_run_marker set invocation_id = %s", [this_run])
+    connection.execute("update sync_metadata set status = 'running', version = null, invocation_id = %s", [this_run])
+
+    def refusal(change: str) -> str | None:
+        """What the guard says after a change, which is taken back."""
+        with connection.transaction(force_rollback=True):
+            connection.execute(change)
+            try:
+                connection.execute(guard.stdout)
+            except psycopg.errors.RaiseException as error:
+                return error.diag.message_primary
+        return None
+
+    later = "insert into sync_metadata (sync_id, invocation_id, sync_kind, status, base_version, version) "
+    later += "values (gen_random_uuid(), gen_random_uuid(), 'rollback', 'complete', 0, 1)"
+    refusals = {
+        "select": None,
+        # Its own version is no later one.
+        "update sync_metadata set status = 'published', version = 1": None,
+        "update sync_metadata set invocation_id = gen_random_uuid()": "another run took over this sync",
+        "delete from sync_run_marker": "the database restarted",
+        later: "something was published since this run compared",
+        f"update {GATED} set sync_id = gen_random_uuid()": "the intermediate tables belong to another run",
+        f"update {GATED} set sync_id = null": "the intermediate tables belong to another run",
+    }
+    for change, expected in refusals.items():
+        said = refusal(change)
+        assert said == expected or (said and expected and said.startswith(expected)), change
 
 
 @pytest.fixture

@@ -34,6 +34,13 @@ def test_a_published_sync_is_finished_before_new_sessions_are_taken(
     syncs = command.ok("import", files[1], *DAY_TWO, "--json").json["syncs"]
 
     assert [sync["sessions"][0]["observed"] for sync in syncs] == [80, 82]
+    written_down = connection.execute(
+        """
+        select candidate_changes, candidate_listings, cardinality(candidate_sessions)
+        from sync_metadata order by version
+        """
+    ).fetchall()
+    assert written_down == [(80, 80, 1), (5, 5, 1)], "ending a sync writes down no other candidates"
     assert tables(connection) == _without_fault(command, connection, files)
 
 

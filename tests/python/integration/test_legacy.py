@@ -9,6 +9,9 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from loaders.fields import LISTING_FIELDS
+from loaders.mapping import Mapping
+from scripts import legacy as legacy_table
 from tests.python.conftest import Command
 from tests.python.integration.snapshots import MAPPING, flats, write_csv
 
@@ -166,6 +169,31 @@ def test_unusual_names_are_mapped_and_mistakes_are_explained(command: Command, c
     assert one(connection, "select migrate_pulled_properties_to_live(%s)", [mapping]) == 2
     with pytest.raises(errors.UndefinedColumn, match="there is no field cost"):
         connection.execute('select migrate_pulled_properties_to_live(\'{"cost": "cost"}\')')
+
+
+@pytest.mark.parametrize("is_mapped", [True, False], ids=["mapped", "named alike"])
+def test_every_field_is_landed_from_its_column(connection: psycopg.Connection, is_mapped: bool) -> None:
+    columns = {field: f"old_{field}" if is_mapped else field for field in LISTING_FIELDS}
+    listed = ", ".join(f"{column} text default '{field} of a'" for field, column in columns.items())
+    connection.execute(f"create table pulled_properties (id text, {listed})")
+    connection.execute("insert into pulled_properties values ('a')")
+    assert legacy_table.land(connection, Mapping(fields=columns) if is_mapped else None) == 1
+    landed = one(connection, "select to_jsonb(landed) from property_scrapes_staging as landed")
+    assert {name: text for name, text in landed.items() if name.endswith("_text")} == {
+        f"{field}_text": f"{field} of a" for field in LISTING_FIELDS
+    }
+    assert landed["observed_fields"] == sorted(LISTING_FIELDS)
+
+
+def test_the_view_shows_the_legacy_row_that_was_landed_first(command: Command, connection: psycopg.Connection) -> None:
+    connection.execute("create table pulled_properties (id text, title text, note text)")
+    connection.execute(
+        "insert into pulled_properties values ('a', 'Y', 'why'), ('a', 'X', 'ex'), (e'\\tb\\r\\n', 'Z', 'zed')"
+    )
+    command.ok("migrate-legacy")
+    command.ok("migrate-legacy", "--switch")
+    served = connection.execute("select id, title, note from pulled_properties order by id").fetchall()
+    assert served == [("a", "X", "ex"), ("b", "Z", "zed")]
 
 
 def one(connection: psycopg.Connection, query: str, parameters: list[Any] | None = None) -> Any:

@@ -139,6 +139,25 @@ def test_what_other_sessions_did_beside_fields_stays(
     assert f"session {removed} changed flat-5" in refused.json["error"]["message"], "its absence counted"
 
 
+def test_a_scope_that_another_session_confirmed_stays(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    land(command, tmp_path, 1, flats(4))
+    cheap = edited(flats(3), "flat-1", price=99_000)
+    undone = land(command, tmp_path, 2, cheap, scope="cheap")
+    confirming = land(command, tmp_path, 3, without(cheap, "flat-3"), scope="cheap")
+    replaced = "select count(*) from replaced_listings where session_id = %s"
+    assert connection.execute(replaced, [confirming]).fetchone() == (0,), "nothing of it was new"
+    command.ok("rollback", "--session-id", undone)
+    scopes = connection.execute("select source_listing_id, scopes from properties_live order by 1").fetchall()
+    assert scopes == [
+        ("flat-1", ["all", "cheap"]),
+        ("flat-2", ["all", "cheap"]),
+        ("flat-3", ["all"]),
+        ("flat-4", ["all"]),
+    ]
+
+
 def test_only_what_is_published_can_be_undone(command: Command, connection: psycopg.Connection, tmp_path: Path) -> None:
     waiting = land(command, tmp_path, 1, flats(3), "--no-sync")
     refused = command.run("rollback", "--session-id", waiting, "--json")

@@ -106,19 +106,28 @@ def words_beyond_name(name: str, description: str) -> set[str]:
     return stems(description) - stems(name)
 
 
-def macro_signatures() -> dict[str, list[str]]:
-    found = {}
-    for folder in ("macros", "tests/dbt/generic"):
-        for path in (ROOT / folder).rglob("*.sql"):
-            for name, signature in MACRO.findall(path.read_text(encoding="utf-8")):
-                key = f"test_{name}" if folder.startswith("tests") else name
-                found[key] = [part.split("=")[0].strip() for part in signature.split(",") if part.strip()]
-    return found
+def signatures(folder: str) -> dict[str, list[str]]:
+    return {
+        name: [part.split("=")[0].strip() for part in signature.split(",") if part.strip()]
+        for path in (ROOT / folder).rglob("*.sql")
+        for name, signature in MACRO.findall(path.read_text(encoding="utf-8"))
+    }
 
 
 def documented_signatures() -> dict[str, list[str]]:
     return {
-        entry["name"]: [argument["name"] for argument in entry.get("arguments") or []] for entry in entries("macros")
+        entry["name"]: [argument["name"] for argument in entry.get("arguments") or []]
+        for entry in entries("macros")
+        if not entry["name"].startswith("test_")
+    }
+
+
+def generic_tests() -> dict[str, list[str]]:
+    """Generic tests with the arguments that their descriptions name."""
+    return {
+        entry["name"].removeprefix("test_"): re.findall(r"`(\w+)`", entry["description"])
+        for entry in entries("macros")
+        if entry["name"].startswith("test_")
     }
 
 
@@ -172,7 +181,12 @@ def test_every_seed_is_described() -> None:
 
 
 def test_every_macro_is_described_with_its_arguments() -> None:
-    assert documented_signatures() == macro_signatures()
+    assert documented_signatures() == signatures("macros")
+
+
+def test_every_generic_test_is_described_with_its_arguments() -> None:
+    described_ones = {name: sorted(arguments) for name, arguments in generic_tests().items()}
+    assert described_ones == {name: sorted(arguments) for name, arguments in signatures("tests/dbt/generic").items()}
 
 
 def test_every_doc_block_is_used() -> None:
