@@ -9,10 +9,12 @@ import asyncio
 import os
 import shutil
 import sys
+from base64 import b64encode
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from playwright.async_api import (
@@ -22,8 +24,6 @@ from playwright.async_api import (
     Dialog,
     Page,
     Playwright,
-    Request,
-    Route,
     async_playwright,
 )
 from playwright.async_api import Error as PlaywrightError
@@ -64,7 +64,7 @@ _READ_DOCUMENT = """(() => {
     const html = type + (document.documentElement ? document.documentElement.outerHTML : "");
     return html.length > %d ? null : html;
 })()"""
-_UNNEEDED = frozenset({"image", "media", "font"})
+_UNNEEDED = ("Image", "Media", "Font")
 _SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 _SYSTEM_PATHS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -111,6 +111,7 @@ class _Tab:
     page: Page
     devtools: CDPSession
     gateway: Gateway
+    main_frame: str
     document: Response | None = None
     trouble: str | None = None
     renders: int = 0
@@ -212,8 +213,10 @@ class Renderer:
                 proxy={"server": gateway.url, "bypass": "<-loopback>"},
             )
             page = await context.new_page()
-            tab = _Tab(context, page, await context.new_cdp_session(page), gateway)
-            await context.route("**/*", partial(_answer, tab))
+            devtools = await context.new_cdp_session(page)
+            tree = await devtools.send("Page.getFrameTree")
+            tab = _Tab(context, page, devtools, gateway, main_frame=tree["frameTree"]["frame"]["id"])
+            await _intercept(tab)
         except PlaywrightError as error:
             await gateway.close()
             raise RenderError(f"the browser failed: {_first_line(error)}") from error
@@ -265,26 +268,35 @@ class Renderer:
             await playwright.stop()
 
 
-async def _answer(tab: _Tab, route: Route) -> None:
+async def _intercept(tab: _Tab) -> None:
+    """Let the tab ask before it requests documents, and what it does not need; all else takes the gateway unasked.
+
+    Playwright's own routes would ask for every request and switch the browser's cache off.
+    """
+    tab.devtools.on("Fetch.requestPaused", partial(_answer, tab))
+    patterns = [{"resourceType": kind} for kind in ("Document", *_UNNEEDED)]
+    await tab.devtools.send("Fetch.enable", {"patterns": patterns})
+
+
+async def _answer(tab: _Tab, paused: dict[str, Any]) -> None:
     """Hand out the document that was fetched, once, and let pass what the page may need."""
+    request = {"requestId": paused["requestId"]}
+    document = tab.document
     # A page that is gone needs no answer any more.
     with suppress(PlaywrightError):
-        document = tab.document
-        if document is not None and _is_document_of(tab, route.request):
+        if paused["resourceType"] in _UNNEEDED or not is_web_address(paused["request"]["url"]):
+            await tab.devtools.send("Fetch.failRequest", {**request, "errorReason": "BlockedByClient"})
+        elif document is not None and paused["frameId"] == tab.main_frame:
             tab.document = None
             content_type = document.headers.get("content-type", "text/html")
-            await route.fulfill(status=200, content_type=content_type, body=document.body)
-        elif is_web_address(route.request.url) and route.request.resource_type not in _UNNEEDED:
-            await route.continue_()
+            answer = {
+                "responseCode": 200,
+                "responseHeaders": [{"name": "Content-Type", "value": content_type}],
+                "body": b64encode(document.body).decode(),
+            }
+            await tab.devtools.send("Fetch.fulfillRequest", {**request, **answer})
         else:
-            await route.abort("blockedbyclient")
-
-
-def _is_document_of(tab: _Tab, request: Request) -> bool:
-    try:
-        return request.is_navigation_request() and request.frame == tab.page.main_frame
-    except PlaywrightError:
-        return False  # of a window that has no frame yet
+            await tab.devtools.send("Fetch.continueRequest", request)
 
 
 async def _dismiss(dialog: Dialog) -> None:
@@ -303,14 +315,13 @@ def _note_trouble(tab: _Tab, status: int, url: str) -> None:
 
 
 def _note_failure(tab: _Tab, resource_type: str, url: str) -> None:
-    if resource_type not in _UNNEEDED:
+    if resource_type.title() not in _UNNEEDED:
         tab.trouble = f"{url} failed"
 
 
 async def _content(tab: _Tab) -> str:
     """The document as it stands, read where the page's own scripts cannot interfere."""
-    tree = await tab.devtools.send("Page.getFrameTree")
-    world = await tab.devtools.send("Page.createIsolatedWorld", {"frameId": tree["frameTree"]["frame"]["id"]})
+    world = await tab.devtools.send("Page.createIsolatedWorld", {"frameId": tab.main_frame})
     reading = {"expression": _READ_DOCUMENT % MAX_BODY_BYTES, "contextId": world["executionContextId"]}
     answer = await tab.devtools.send("Runtime.evaluate", {**reading, "returnByValue": True})
     html = answer["result"].get("value")

@@ -1,3 +1,8 @@
+{%- set home_columns = [
+    'street_address', 'city', 'latitude', 'longitude', 'area_m2', 'price', 'currency', 'property_type', 'offer_type',
+    'rooms', 'bedrooms', 'floor', 'year_built',
+] -%}
+
 with
 
 created as (
@@ -14,19 +19,7 @@ observed as (
         property_id,
         source,
         observed_at,
-        street_address,
-        city,
-        latitude,
-        longitude,
-        area_m2,
-        price,
-        currency,
-        property_type,
-        offer_type,
-        rooms,
-        bedrooms,
-        floor,
-        year_built
+        {{ home_columns | join(',\n        ') }}
     from {{ ref('int_listings_observed') }}
 
 ),
@@ -42,19 +35,7 @@ published as (
         earlier_days_on_market,
         spell_started_at,
         removed_at,
-        street_address,
-        city,
-        latitude,
-        longitude,
-        area_m2,
-        price,
-        currency,
-        property_type,
-        offer_type,
-        rooms,
-        bedrooms,
-        floor,
-        year_built
+        {{ home_columns | join(',\n        ') }}
     from {{ ref('stg_published_listings') }}
 
 ),

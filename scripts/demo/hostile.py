@@ -179,7 +179,9 @@ def _scripts(target: Target) -> dict[str, Answer]:
     pages = {
         f"/script/{name}": _text(f"{_READY_TO_RENDER}<script>{source}</script>") for name, source in sources.items()
     }
-    frames = "".join(f'<iframe src="{address}"></iframe>' for address in [*target.spellings.values(), "file:///etc"])
+    # Each asks for a page of its own: a browser asks but once for one that it is waiting for.
+    framed = [address + name for name, address in target.spellings.items()]
+    frames = "".join(f'<iframe src="{address}"></iframe>' for address in [*framed, "file:///etc"])
     refresh = f'<meta http-equiv="refresh" content="0; url={target.url}/refresh">'
     packed = {"Content-Type": "text/javascript", "Content-Encoding": "gzip"}
     return {

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
+
+if TYPE_CHECKING:
+    from tests.python.conftest import Command
 
 COLUMNS = ("id", "title", "price", "area", "rooms", "city", "tax")
 MAPPING = (
@@ -87,3 +91,22 @@ def tables(connection: psycopg.Connection) -> dict[str, list[tuple[Any, ...]]]:
         """,
     }
     return {name: connection.execute(query).fetchall() for name, query in queries.items()}
+
+
+def land_day(
+    command: Command,
+    folder: Path,
+    day: int,
+    listings: dict[str, Row],
+    *options: str,
+    scope: str = "all",
+    codes: Sequence[int] = (0,),
+) -> str:
+    """Import and sync the listings of a day in May as a complete session that ends with one of the codes; its id."""
+    file = write_csv(folder / f"{day}-{scope}.csv", listings)
+    landed = command.run(
+        *("import", file, "--source", "feed", "--scope", scope, "--complete", *MAPPING, "--json", *options),
+        *("--observed-at", f"2024-05-{day:02d}T06:00:00Z"),
+    )
+    assert landed.code in codes, landed.stdout + landed.stderr
+    return landed.json["session_ids"][0]

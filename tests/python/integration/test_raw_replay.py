@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.python.conftest import Command
-from tests.python.integration.snapshots import MAPPING, Row, edited, flats, tables, without, write_csv
+from tests.python.integration.snapshots import edited, flats, land_day, tables, without
 
 pytestmark = pytest.mark.slow
 
 
-def land(
-    command: Command, folder: Path, day: int, listings: dict[str, Row], *options: str, source: str = "feed"
-) -> str:
-    """Import and sync one day's listings as a complete session; returns its id."""
-    file = write_csv(folder / f"{day}.csv", listings)
-    landed = command.run(
-        *("import", file, "--source", "feed", "--complete", *MAPPING, "--json", *options),
-        *("--observed-at", f"2024-05-{day:02d}T06:00:00Z"),
-    )
-    assert landed.code in (0, 3), landed.stdout + landed.stderr
-    return landed.json["session_ids"][0]
+land = partial(land_day, codes=(0, 3))
 
 
 def test_14_all_raw_sessions_replayed_give_the_same_changes_and_history(

@@ -10,21 +10,12 @@ import psycopg
 import pytest
 
 from tests.python.conftest import Command
-from tests.python.integration.snapshots import MAPPING, Row, edited, flats, without, write_csv
+from tests.python.integration.snapshots import edited, flats, without
+from tests.python.integration.snapshots import land_day as land
 
 pytestmark = pytest.mark.slow
 
 _SETTINGS = ("--set", "removal_after_sessions=1", "max_removal_share=null", "min_volume_ratio=null")
-
-
-def land(command: Command, folder: Path, day: int, listings: dict[str, Row], *options: str, scope: str = "all") -> str:
-    """Import and sync one day's listings as a complete session; returns its id."""
-    file = write_csv(folder / f"{day}-{scope}.csv", listings)
-    synced = command.ok(
-        *("import", file, "--source", "feed", "--scope", scope, "--complete", *MAPPING, "--json", *options),
-        *("--observed-at", f"2024-05-{day:02d}T06:00:00Z"),
-    )
-    return synced.json["session_ids"][0]
 
 
 def live(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
