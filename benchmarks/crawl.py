@@ -215,7 +215,7 @@ def measure_fetching(server_url: str) -> Iterator[Figure]:
 
 def measure_rendering(server_url: str) -> Iterator[Figure]:
     """Compare processor time per rendered advert, browser included, with a new page for each and its locators."""
-    portal = Portal(adverts=60, scripted=1.0)
+    portal = Portal(adverts=120, scripted=1.0)
     ours, naive = _best_of(1, server_url, portal, ("ours", "naive"), lambda side: side.cost.cpu_seconds)
     yield Figure(
         "CPU per rendered page / a new page each",

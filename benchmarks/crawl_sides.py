@@ -17,7 +17,7 @@ import httpx
 from parsel import Selector
 from playwright.async_api import Browser, async_playwright
 
-from loaders.browser import LAUNCH_ARGUMENTS, find_browser
+from loaders.browser import find_browser
 from loaders.crawl import scrape
 from loaders.fields import LISTING_FIELDS
 
@@ -25,6 +25,8 @@ SOURCE = "demo_portal"
 COMPARED = ("source_listing_id", "title", "price", "description")
 TASKS = 4
 TABS = 2
+
+_TO_RUN_AT_ALL = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 _FACTS = {name: f'dl.facts div[data-field="{name}"] > dd::text' for name in LISTING_FIELDS}
 _LABELLED = {"title": "h1.title::text", "description": ".description::text", "price": ".price::text"}
@@ -74,8 +76,7 @@ async def _fetch_adverts(client: httpx.AsyncClient, urls: list[str]) -> list[Adv
 
 async def _render_adverts(_: httpx.AsyncClient, urls: list[str]) -> list[Advert]:
     async with async_playwright() as playwright:
-        arguments = [argument for argument in LAUNCH_ARGUMENTS if "images" not in argument]
-        browser = await playwright.chromium.launch(executable_path=find_browser(), args=arguments)
+        browser = await playwright.chromium.launch(executable_path=find_browser(), args=_TO_RUN_AT_ALL)
 
         async def render(url: str) -> Advert:
             return await _rendered(browser, url)

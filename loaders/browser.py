@@ -40,8 +40,32 @@ READY_SECONDS = 15.0
 RENDER_SHARE = 3.0
 """A page may take so many times the seconds until `ready`, with its scripts and until its HTML is taken."""
 
+POLL_SECONDS = 0.05
+"""How often a page is looked at; Playwright's own way asks for a frame to be drawn each time."""
+
 MAX_SCRIPT_MEGABYTES = 512
 RENDERS_PER_CONTEXT = 300
+DISABLED_FEATURES = (
+    # A process kept ready for the next site would serve one page each time, at a third of the page's cost.
+    "SpareRendererForSitePerProcess",
+    # Chromium takes the last list alone, so Playwright's own features are named again.
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "TcpPortRandomizationWin",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+    "msForceBrowserSignIn",
+    "msEdgeUpdateLaunchServicesPreferredVersion",
+)
 LAUNCH_ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -57,6 +81,7 @@ LAUNCH_ARGUMENTS = (
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     f"--js-flags=--max-old-space-size={MAX_SCRIPT_MEGABYTES}",
+    f"--disable-features={','.join(DISABLED_FEATURES)}",
 )
 
 _READ_DOCUMENT = """(() => {
@@ -64,6 +89,7 @@ _READ_DOCUMENT = """(() => {
     const html = type + (document.documentElement ? document.documentElement.outerHTML : "");
     return html.length > %d ? null : html;
 })()"""
+_IS_THERE = "ready => document.querySelector(ready) !== null"
 _UNNEEDED = ("Image", "Media", "Font")
 _SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 _SYSTEM_PATHS = (
@@ -187,7 +213,9 @@ class Renderer:
         await tab.gateway.begin_page()
         await tab.page.goto(document.url, wait_until="commit")
         try:
-            await tab.page.wait_for_selector(ready, state="attached", timeout=self._ready_seconds * 1000)
+            await tab.page.wait_for_function(
+                _IS_THERE, arg=ready, polling=POLL_SECONDS * 1000, timeout=self._ready_seconds * 1000
+            )
         except PlaywrightTimeoutError as error:
             trouble = tab.gateway.trouble or tab.trouble
             raise NotReadyError(
