@@ -19,7 +19,7 @@ check: env lint ## Lint and the quick tests, in under two minutes
 lint: env ## Style of Python and SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint --processes 2 models tests/dbt macros
+	$(BIN)/sqlfluff lint --processes 2 models tests/dbt
 
 docs: env ## The dbt documentation with its lineage, as one static page
 	$(BIN)/property-manager docs

@@ -8,15 +8,18 @@ from loaders.config_files import config_folder, read_config
 from loaders.source_files import check_source_name, find_source
 
 THRESHOLDS_FILE = "thresholds.yml"
+DEFAULTS = "defaults"
+"""The key of thresholds.yml for what holds for every source; no source needs the name."""
 
 
 def configured_settings(source: str) -> dict[str, str | None]:
-    """Settings that the source's file and then the user's `thresholds.yml` give a source.
+    """What a source is set to, the last wins: the defaults of `thresholds.yml`, the source's file, its own thresholds.
 
     Raises ConfigFileError for a file that cannot be used.
     """
-    source_file = find_source(source)
-    return {**(source_file.settings if source_file else {}), **_thresholds().get(source, {})}
+    thresholds, source_file = _thresholds(), find_source(source)
+    own = source_file.settings if source_file else {}
+    return {**thresholds.get(DEFAULTS, {}), **own, **thresholds.get(source, {})}
 
 
 def configured_mapping(source: str) -> Path | None:

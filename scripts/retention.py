@@ -45,6 +45,7 @@ class Cleanup:
     raw_rows: int = 0
     kept_rows: int = 0
     dropped_partitions: list[str] = field(default_factory=list)
+    rejected_rows: int = 0
     crawl_pages: int = 0
     page_documents: int = 0
     failed_syncs: int = 0
@@ -68,6 +69,7 @@ def clean_up(
         if limits:
             old = {"sources": [source for source, _ in limits], "keep_from": [instant for _, instant in limits]}
             _remove_raw_rows(connection, result, {**old, "only_new": only_new}, is_dry_run=is_dry_run)
+            result.rejected_rows = _remove(connection, "rejects", old, is_dry_run=is_dry_run)
             result.crawl_pages = _remove(connection, "pages", old, is_dry_run=is_dry_run)
         result.page_documents = _expire_documents(connection, is_dry_run=is_dry_run)
         result.failed_syncs = _remove(connection, "runs", {"days": run_log_days()}, is_dry_run=is_dry_run)

@@ -358,6 +358,7 @@ def print_cleanup(cleanup: Cleanup, *, is_dry_run: bool, as_json: bool) -> None:
             [
                 ("raw rows", cleanup.raw_rows),
                 ("partitions", ", ".join(cleanup.dropped_partitions) or 0),
+                ("rows that could not be landed", cleanup.rejected_rows),
                 ("crawl pages", cleanup.crawl_pages),
                 ("documents of pages", cleanup.page_documents),
                 ("failed syncs", cleanup.failed_syncs),

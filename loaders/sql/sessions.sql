@@ -3,12 +3,27 @@
 insert into sources (source) values (%s) on conflict do nothing;
 
 -- name: open_session
--- Opens a session; its opening is the landing time of all its rows.
+-- Opens a session; its opening is the landing time of all its rows. What nobody dated is observed now, and later than
+-- whatever its source observed before: a clock that was set back must not make it late.
 insert into scrape_sessions (
     session_id, source, scope, session_kind, observed_at, session_name, target_url, opened_at, heartbeat_at
 )
 select
-    %(session_id)s, %(source)s, %(scope)s, %(kind)s, coalesce(%(observed_at)s, clock_timestamp()),
+    %(session_id)s,
+    %(source)s,
+    %(scope)s,
+    %(kind)s,
+    coalesce(
+        %(observed_at)s,
+        greatest(
+            clock_timestamp(),
+            (
+                select max(earlier.observed_at) + interval '1 microsecond'
+                from scrape_sessions as earlier
+                where earlier.source = %(source)s and earlier.session_kind in ('scrape', 'retirement')
+            )
+        )
+    ),
     %(session_name)s, %(target_url)s, clock_timestamp(), clock_timestamp()
 returning session_id, source, scope, opened_at, observed_at;
 

@@ -82,6 +82,18 @@ where
     and opened_at < %(ends_at)s
     and raw_rows_removed_at is null;
 
+-- name: remove_rejects
+-- Removes rows that could not be landed, of finished sessions that were opened before their source's instant.
+delete from landing_rejects as rejects
+using
+    scrape_sessions as sessions,
+    unnest(%(sources)s::text [], %(keep_from)s::timestamptz []) as limits (source, keep_from)
+where
+    rejects.session_id = sessions.session_id
+    and sessions.source = limits.source
+    and sessions.opened_at < limits.keep_from
+    and sessions.status in ('complete', 'failed');
+
 -- name: remove_pages
 -- Removes pages of finished crawls that were opened before their source's instant, with the tries that failed.
 with old as (

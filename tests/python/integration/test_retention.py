@@ -49,11 +49,17 @@ def test_cleanup_keeps_what_is_unsynced_or_held_back(
         from unnest(array[interval '1 day', '15 days']) as ages (age)
         """
     )
+    connection.execute(
+        """
+        insert into landing_rejects (session_id, row_no, source, reason_code, reason, raw_text)
+        select session_id, 1, 'feed', 'no_id', 'no id', '{}' from scrape_sessions
+        """
+    )
     durable = contents(connection)
     expected = command.ok("cleanup", "--days", "30", "--dry-run", "--json").json
     assert raw_rows(connection) == 11
-    counts = ("raw_rows", "kept_rows", "crawl_pages", "page_documents")
-    assert [expected[name] for name in counts] == [5, 6, 1, 1]
+    counts = ("raw_rows", "kept_rows", "rejected_rows", "crawl_pages", "page_documents")
+    assert [expected[name] for name in counts] == [5, 6, 1, 1, 1]
     assert expected["dropped_partitions"] == []
 
     reached = tmp_path / "reached"
@@ -69,10 +75,15 @@ def test_cleanup_keeps_what_is_unsynced_or_held_back(
     assert connection.execute(held).fetchall() == [("flat-3",)]
     assert contents(connection, but_audit=True) == {**durable, "admin_audit_log": []}
     audited = connection.execute("select action, details from admin_audit_log where action like 'remove %'").fetchall()
-    removals = [("pages", {"removed": 1}), ("documents", {"removed": 1})]
-    assert audited == [("remove raw rows", {"removed": 5, "kept": 6})] + [
-        (f"remove {what}", told) for what, told in removals
+    assert audited == [
+        ("remove raw rows", {"removed": 5, "kept": 6}),
+        *((f"remove {what}", {"removed": 1}) for what in ("rejects", "pages", "documents")),
     ]
+
+    (waiting,) = connection.execute(
+        "select sessions.status from landing_rejects join scrape_sessions as sessions using (session_id)"
+    )
+    assert waiting == ("scraped",)
 
     replayed = command.ok("replay-quarantine", "--json").json
     assert [session["observed"] for sync in replayed["syncs"] for session in sync["sessions"]] == [1, 5]

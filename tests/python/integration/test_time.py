@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from loaders.sessions import open_session
 from tests.python.conftest import Command
 from tests.python.integration.snapshots import MAPPING, edited, flats, write_csv
 
@@ -33,6 +34,18 @@ def foreign_zones(connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatc
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+def test_a_crawl_comes_after_those_before_it_when_the_clock_was_set_back(connection: psycopg.Connection) -> None:
+    connection.execute("insert into sources (source) values ('portal'), ('other')")
+    first = open_session(connection, source="portal", scope="all", kind="scrape")
+    connection.execute("update scrape_sessions set observed_at = observed_at + interval '1 hour'")
+    second, third = (open_session(connection, source="portal", scope=scope, kind="scrape") for scope in ("all", "new"))
+    ahead = first.observed_at + timedelta(hours=1)
+    assert [second.observed_at - ahead, third.observed_at - ahead] == [timedelta(microseconds=n) for n in (1, 2)]
+    assert open_session(connection, source="other", scope="all", kind="scrape").observed_at < ahead
+    stated = open_session(connection, source="portal", scope="all", kind="import", observed_at=first.observed_at)
+    assert stated.observed_at == first.observed_at
 
 
 @pytest.mark.usefixtures("foreign_zones")

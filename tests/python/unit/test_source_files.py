@@ -126,6 +126,12 @@ def test_thresholds_of_the_user_win_over_the_source_file(tmp_path: Path, monkeyp
     assert configured_settings("my_portal") == {"currency": "EUR", "min_coverage": "0.9"}
     assert configured_settings("my_feed") == {"max_removal_share": None}
     assert configured_settings("another") == {}
+    thresholds.write_text(
+        "defaults: {min_coverage: 0.7, freshness_hours: 48}\nmy_feed: {freshness_hours: 6}\n", encoding="utf-8"
+    )
+    assert configured_settings("another") == {"min_coverage": "0.7", "freshness_hours": "48"}
+    assert configured_settings("my_feed") == {"min_coverage": "0.7", "freshness_hours": "6"}
+    assert configured_settings("my_portal") == {"currency": "EUR", "min_coverage": "0.5", "freshness_hours": "48"}
     thresholds.write_text("my_portal: {min_coverages: 0.9}\n", encoding="utf-8")
     with pytest.raises(ConfigFileError, match=r"thresholds\.yml: my_portal\.min_coverages is not a setting"):
         configured_settings("my_portal")
