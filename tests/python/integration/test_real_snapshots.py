@@ -71,6 +71,7 @@ def test_polish_months_with_default_settings_remove_nothing_in_masses(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_eighty_four_redfin_days(command: Command, connection: psycopg.Connection, shared_data: Path) -> None:
     folder = shared_data / "redfin_virginia"
     result = command.ok("import", folder / "listings_to_2022_01.csv.gz", *REDFIN, "--json").json
