@@ -355,7 +355,8 @@ async def _content(tab: _Tab) -> str:
     html = answer["result"].get("value")
     if html is None:
         raise RenderError(f"the rendered page is larger than {MAX_BODY_BYTES:,} characters")
-    return html
+    # A script may have cut a character in two, and the half that is left is no text.
+    return html.encode("utf-8", "replace").decode()
 
 
 def _first_line(error: Exception) -> str:

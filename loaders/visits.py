@@ -137,11 +137,13 @@ class Visitor:
 
 
 async def _in_thread(read: Callable[..., Result], *arguments: Any) -> Result:
-    """Read a document beside the crawl; one that recurses too deeply is a page that cannot be read."""
+    """Read a document beside the crawl; what no reader can cope with is a page that cannot be read."""
     try:
         return await asyncio.to_thread(read, *arguments)
     except RecursionError as error:
         raise PageReadError("the page is nested too deeply to be read") from error
+    except ValueError as error:
+        raise PageReadError(f"the page cannot be read: {error}") from error
 
 
 def _validators(page: ClaimedPage) -> dict[str, str]:

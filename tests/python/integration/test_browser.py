@@ -1,4 +1,4 @@
-"""How the browser is started."""
+"""How the browser is started, what it hands out, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ import asyncio
 import psutil
 from playwright.async_api import async_playwright
 
-from loaders.browser import DISABLED_FEATURES, find_browser
+from loaders.browser import DISABLED_FEATURES, Renderer, find_browser
+from loaders.http import Response
+from loaders.network_guard import NetworkGuard
+
+
+def document(html: str) -> Response:
+    """A document as it was fetched; what its scripts do needs no portal."""
+    return Response("http://127.0.0.1:9/flat/1", 200, {"content-type": "text/html"}, html.encode())
+
+
+def renderer(**options: float) -> Renderer:
+    return Renderer("home-watch/1", guard=NetworkGuard.parse("127.0.0.1:9"), **{"ready_seconds": 5.0, **options})
 
 
 def test_no_feature_is_on_that_playwright_switches_off() -> None:
@@ -21,3 +32,16 @@ def test_no_feature_is_on_that_playwright_switches_off() -> None:
     prefix = "--disable-features="
     (features,) = [each.removeprefix(prefix) for each in asyncio.run(arguments()) if each.startswith(prefix)]
     assert set(features.split(",")) <= set(DISABLED_FEATURES)
+
+
+def test_half_a_character_is_replaced() -> None:
+    """A script that shortens a text may cut an emoji in two."""
+
+    async def run() -> str:
+        async with renderer() as browser:
+            page = "<p id=t></p><script>t.textContent = 'Loft \\u{1F3E0}'.slice(0, 6); t.className = 'done'</script>"
+            return await browser.render(document(page), ".done")
+
+    html = asyncio.run(run())
+    assert ">Loft ?</p>" in html
+    assert html.encode().decode() == html

@@ -1,0 +1,65 @@
+"""Single visits: what became of a page, by what the portal answered and what the browser made of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from loaders.frontier import ClaimedPage, Settlement
+from loaders.http import Response
+from loaders.pages import Reader, StructuredReader
+from loaders.politeness import RetryPolicy
+from loaders.visits import Visitor
+from tests.python.integration.sites import flat
+
+URL = "https://portal.example/flat/1"
+ADVERT = flat("A-1", 100)[2]
+CLAIMED = ClaimedPage(URL, "detail", 1, None, "portal.example", None, is_robots_known=True)
+
+
+class Portal:
+    """Stands for client, hosts and renderer: answers every request alike, and renders everything to `rendered`."""
+
+    def __init__(
+        self,
+        body: str = ADVERT,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        rendered: str | Exception = "",
+        answers_at: str = URL,
+    ) -> None:
+        self._response = Response(answers_at, status, {"content-type": "text/html", **(headers or {})}, body.encode())
+        self._rendered = rendered
+        self.asked_with: Mapping[str, str] = {}
+
+    async def admit_claimed(self, url: str, *, is_robots_known: bool) -> None:
+        pass
+
+    async def admit(self, url: str) -> None:
+        pass
+
+    async def answered(self, url: str) -> None:
+        pass
+
+    async def get(self, url: str, *, headers: Mapping[str, str], **_: Any) -> Response:
+        self.asked_with = headers
+        return self._response
+
+    async def render(self, document: Response, ready: str) -> str:
+        if isinstance(self._rendered, Exception):
+            raise self._rendered
+        return self._rendered
+
+
+def visit(portal: Portal, page: ClaimedPage = CLAIMED, reader: Reader | None = None) -> Settlement:
+    stand_in: Any = portal
+    visitor = Visitor(stand_in, stand_in, stand_in, reader or StructuredReader(), RetryPolicy())
+    return asyncio.run(visitor.visit(page))
+
+
+def test_half_a_character_in_a_rendered_page_costs_that_page_alone() -> None:
+    settlement = visit(Portal("<p>wait</p>", rendered=f"<title>\ud83d</title>{ADVERT}"))
+    assert (settlement.state, settlement.page_class) == ("failed", "error")
+    assert (settlement.error or "").startswith("the page cannot be read: ")
