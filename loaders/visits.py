@@ -148,7 +148,7 @@ async def _in_thread(read: Callable[..., Result], *arguments: Any) -> Result:
 
 def _validators(page: ClaimedPage) -> dict[str, str]:
     """Headers that let the portal answer that the page is as it was."""
-    headers = {"If-None-Match": page.etag, "If-Modified-Since": page.last_modified}
+    headers = {"If-None-Match": _sendable(page.etag), "If-Modified-Since": _sendable(page.last_modified)}
     return {name: value for name, value in headers.items() if value is not None}
 
 
@@ -156,7 +156,13 @@ def _validators_of(page: ClaimedPage, response: Response, via: str) -> dict[str,
     """What the next visit asks with: of the page itself, and not where scripts fill a document that stays the same."""
     if via != "http" or response.url != page.url:
         return {}
-    return {"etag": response.headers.get("etag"), "last_modified": response.headers.get("last-modified")}
+    etag, last_modified = (_sendable(response.headers.get(name)) for name in ("etag", "last-modified"))
+    return {"etag": etag, "last_modified": last_modified}
+
+
+def _sendable(value: str | None) -> str | None:
+    """The value of a header as it may be sent back; None for one that no request can carry."""
+    return value if value is not None and value.isascii() and value.isprintable() else None
 
 
 def _unchanged(page: ClaimedPage, listing_id: str) -> Settlement:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from loaders.frontier import ClaimedPage, Settlement
 from loaders.http import Response
 from loaders.pages import Reader, StructuredReader
@@ -63,3 +65,17 @@ def test_half_a_character_in_a_rendered_page_costs_that_page_alone() -> None:
     settlement = visit(Portal("<p>wait</p>", rendered=f"<title>\ud83d</title>{ADVERT}"))
     assert (settlement.state, settlement.page_class) == ("failed", "error")
     assert (settlement.error or "").startswith("the page cannot be read: ")
+
+
+@pytest.mark.parametrize("tag", ['"größer"', '"v\x7f"', '"a\tb"'], ids=["letters", "delete", "tab"])
+def test_tags_that_no_request_can_carry_are_neither_kept_nor_sent(tag: str) -> None:
+    portal = Portal(headers={"etag": tag, "last-modified": "Sat, 28 Nov 2026 10:00:00 GMT"})
+    settlement = visit(portal, CLAIMED._replace(read_listing_id="A-1", etag=tag, last_modified=tag))
+    assert portal.asked_with == {}
+    assert (settlement.etag, settlement.last_modified) == (None, "Sat, 28 Nov 2026 10:00:00 GMT")
+
+
+def test_tags_are_kept_and_sent() -> None:
+    portal = Portal(headers={"etag": 'W/"v2"'})
+    assert visit(portal, CLAIMED._replace(read_listing_id="A-1", etag='"v1"')).etag == 'W/"v2"'
+    assert portal.asked_with == {"If-None-Match": '"v1"'}
