@@ -54,6 +54,9 @@ class Visitor:
         if response.status == _NOT_MODIFIED and page.read_listing_id is not None:
             return _unchanged(page, page.read_listing_id)
         if response.status in _GONE:
+            if page.kind == "list":
+                # A result page that is missing hides adverts; only an advert can be gone.
+                return _failed(page, f"HTTP {response.status}", response.status)
             return Settlement(page, "done", "gone", via="http", http_status=response.status)
         if response.status in _BLOCKED or response.headers.get("cf-mitigated") == "challenge":
             return _blocked(page, response, f"HTTP {response.status}")

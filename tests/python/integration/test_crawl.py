@@ -268,6 +268,29 @@ def test_a_portal_without_source_file(database_url: str, connection: psycopg.Con
     assert gone == [(f"{site.url}/flat/2",)]
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_missing_result_page_makes_it_partial(database_url: str, connection: psycopg.Connection, status: int) -> None:
+    """The adverts behind it were not seen, and are not gone."""
+    set_rate(connection, "local_portal")
+    pages: dict[str, Page] = {
+        "/flats": results("/flat/1", following="/flats?page=2"),
+        "/flats?page=2": (status, {}, "no such page"),
+        "/flat/1": flat("A-1", 100_000),
+    }
+    with Site(pages) as site:
+        result = scrape(database_url, url=f"{site.url}/flats")
+        assert site.requests.count("/flats?page=2") == 1
+    assert (result.is_complete, result.listings_seen) == (False, 1)
+    assert result.incomplete_reason == f"1 of 2 result pages failed: HTTP {status}"
+
+
+def test_a_crawl_whose_first_page_is_missing_fails(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    with Site({}) as site, pytest.raises(CrawlFailedError, match=r"read from \S+/flats: HTTP 404"):
+        scrape(database_url, url=f"{site.url}/flats")
+    assert connection.execute("select status from scrape_sessions").fetchall() == [("failed",)]
+
+
 def test_a_page_that_is_gone_or_sold_is_evidence(database_url: str, connection: psycopg.Connection) -> None:
     """Its address no longer answers, or its page says sold: told of the listing that the address showed before."""
     set_rate(connection, "local_portal")
