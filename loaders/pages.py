@@ -102,10 +102,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Page:
-    """A page as fetched or rendered: its final address and its HTML."""
+    """A page as fetched or rendered: its final address, its HTML, and the address that was asked for it."""
 
     url: str
     html: str
+    asked_url: str | None = None
+
+    @property
+    def is_redirected(self) -> bool:
+        """Whether another page than the one that was asked answered."""
+        return self.asked_url is not None and page_key(self.url) != page_key(self.asked_url)
 
     @cached_property
     def selector(self) -> Selector:
@@ -245,8 +251,7 @@ class SelectorReader:
         stated = page.stated.listing if rules.structured_data else None
         fields, observed = _read_fields(page, page.selector, rules.fields, "detail.fields")
         own_id = fields.pop("source_listing_id", None) or (stated.listing_id if stated else None)
-        if known_id and own_id and own_id != known_id:
-            raise PageReadError(f"{page.url} shows listing {own_id}, while its card leads to {known_id}")
+        _require_same(page, known_id, own_id)
         if stated is not None:
             fields = {**stated.fields, **{name: text for name, text in fields.items() if text is not None}}
             observed = [*observed, *stated.fields]
@@ -310,10 +315,19 @@ class StructuredReader:
         stated = page.stated.listing
         if stated is None:
             raise _nothing_stated(page, "no listing")
+        if page.is_redirected:
+            # Cards and adverts may state ids of different kinds, but another page may well be another advert.
+            _require_same(page, known_id, stated.listing_id)
         key = page_key(page.url)
         parts = urlsplit(key)
         identifier = known_id or stated.listing_id or parts.path + (f"?{parts.query}" if parts.query else "")
         return PageContent([_stated_observation("detail", identifier, key, stated)])
+
+
+def _require_same(page: Page, known_id: str | None, own_id: str | None) -> None:
+    """Raise PageReadError where an advert names another listing than its card did."""
+    if known_id and own_id and own_id != known_id:
+        raise PageReadError(f"{page.url} shows listing {own_id}, while its card leads to {known_id}")
 
 
 def text_of(selector: Selector) -> str | None:

@@ -68,7 +68,7 @@ class Visitor:
             return _unreadable(page, error, response.status)
 
     async def _refused(self, page: ClaimedPage, response: Response) -> Settlement:
-        document = Page(response.url, response.text)
+        document = Page(response.url, response.text, page.url)
         if await _in_thread(self.reader.is_challenge, document):
             return _blocked(page, response, f"HTTP {response.status} with a challenge page")
         error = f"HTTP {response.status}"
@@ -82,7 +82,7 @@ class Visitor:
     async def _read(self, page: ClaimedPage, response: Response) -> Settlement:
         if response.media_type not in _MARKUP:
             return _failed(page, f"the page is {response.media_type}, not HTML", response.status)
-        document, via = Page(response.url, response.text), "http"
+        document, via = Page(response.url, response.text, page.url), "http"
         try:
             if not await _in_thread(self.reader.is_ready, page.kind, document):
                 if await _in_thread(self.reader.is_challenge, document):
@@ -91,9 +91,9 @@ class Visitor:
             content = await _in_thread(self.reader.read, page.kind, document, page.source_listing_id)
             check_amount(response.url, links=len(content.links), rows=len(content.observations))
         except NotReadyError as error:
-            if await _in_thread(self.reader.is_challenge, Page(response.url, error.html)):
+            unready = Page(response.url, error.html, page.url)
+            if await _in_thread(self.reader.is_challenge, unready):
                 return _blocked(page, response, _CHALLENGE)
-            unready = Page(response.url, error.html)
             return replace(self._unrendered(page, response, error), document=unready)
         except RenderError as error:
             return self._unrendered(page, response, error)
@@ -117,9 +117,10 @@ class Visitor:
 
     async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
         try:
-            return Page(response.url, await self.renderer.render(response, self.reader.ready(page.kind)))
+            html = await self.renderer.render(response, self.reader.ready(page.kind))
+            return Page(response.url, html, page.url)
         except NotReadyError as error:
-            rendered = Page(response.url, error.html)
+            rendered = Page(response.url, error.html, page.url)
             if self.reader.promises_ready(page.kind) or await _in_thread(self.reader.is_challenge, rendered):
                 raise
             return rendered

@@ -83,6 +83,29 @@ def test_an_advert_that_shows_another_listing_is_an_error(demo: Reader) -> None:
         demo.read("detail", page, "HF-1")
 
 
+@pytest.mark.parametrize(
+    ("asked_url", "known_id", "is_another"),
+    [
+        pytest.param("https://portal.example/listing/K", "K", True, id="moved to another advert"),
+        pytest.param("https://portal.example/listing/K", None, False, id="moved, and no card names it"),
+        pytest.param("https://portal.example/old/M", "M", False, id="moved with its listing"),
+        pytest.param(f"{ADVERT}?utm_source=list", "K", False, id="not moved, ids of different kinds"),
+        pytest.param(None, "K", False, id="not known whether it moved"),
+    ],
+)
+def test_an_advert_that_moved_is_another_one_where_it_says_so(
+    asked_url: str | None, known_id: str | None, is_another: bool
+) -> None:
+    stated = '{"@type": "Apartment", "identifier": "M", "offers": {"@type": "Offer", "price": 1}}'
+    page = Page(ADVERT, f'<script type="application/ld+json">{stated}</script>', asked_url)
+    if is_another:
+        with pytest.raises(PageReadError, match="shows listing M, while its card leads to K"):
+            StructuredReader().read("detail", page, known_id)
+    else:
+        (seen,) = StructuredReader().read("detail", page, known_id).observations
+        assert seen.source_listing_id == (known_id or "M")
+
+
 def test_facts_are_unknown_without_their_table_and_empty_inside_it(demo: Reader) -> None:
     start = '<article class="advert" data-listing-id="HF-1" data-ready>'
     bare = demo.read("detail", Page(ADVERT, start)).observations[0]

@@ -79,3 +79,9 @@ def test_tags_are_kept_and_sent() -> None:
     portal = Portal(headers={"etag": 'W/"v2"'})
     assert visit(portal, CLAIMED._replace(read_listing_id="A-1", etag='"v1"')).etag == 'W/"v2"'
     assert portal.asked_with == {"If-None-Match": '"v1"'}
+
+
+def test_an_advert_that_leads_to_another_one_lands_nothing() -> None:
+    settlement = visit(Portal(answers_at="https://portal.example/flat/2"), CLAIMED._replace(source_listing_id="A-9"))
+    assert settlement.error == "https://portal.example/flat/2 shows listing A-1, while its card leads to A-9"
+    assert (settlement.state, settlement.observations) == ("failed", ())
