@@ -40,6 +40,9 @@ READY_SECONDS = 15.0
 RENDER_SHARE = 3.0
 """A page may take so many times the seconds until `ready`, with its scripts and until its HTML is taken."""
 
+CLOSE_SECONDS = 5.0
+"""How long leaving a page, or closing what showed it, may take."""
+
 POLL_SECONDS = 0.05
 """How often a page is looked at; Playwright's own way asks for a frame to be drawn each time."""
 
@@ -197,8 +200,7 @@ class Renderer:
             try:
                 async with asyncio.timeout(self._render_seconds):
                     html = await self._load(tab, document, ready)
-                    await tab.page.goto("about:blank")
-                keep = True
+                keep = await _is_left(tab)
             except TimeoutError as error:
                 raise RenderError(f"rendering took more than {self._render_seconds:g} s") from error
             except PlaywrightError as error:
@@ -248,7 +250,7 @@ class Renderer:
         except PlaywrightError as error:
             await gateway.close()
             raise RenderError(f"the browser failed: {_first_line(error)}") from error
-        page.on("dialog", _dismiss)
+        page.on("dialog", _answer_dialog)
         page.on("popup", _close)
         page.on("response", lambda answer: _note_trouble(tab, answer.status, answer.url))
         page.on("requestfailed", lambda request: _note_failure(tab, request.resource_type, request.url))
@@ -327,9 +329,20 @@ async def _answer(tab: _Tab, paused: dict[str, Any]) -> None:
             await tab.devtools.send("Fetch.continueRequest", request)
 
 
-async def _dismiss(dialog: Dialog) -> None:
+async def _answer_dialog(dialog: Dialog) -> None:
+    """Dismiss what a page asks, unless it asks whether it may be left."""
     with suppress(PlaywrightError):
-        await dialog.dismiss()
+        await (dialog.accept() if dialog.type == "beforeunload" else dialog.dismiss())
+
+
+async def _is_left(tab: _Tab) -> bool:
+    """Leave a page that was read; whether the tab can take another one."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await tab.page.goto("about:blank")
+    except (TimeoutError, PlaywrightError):
+        return False
+    return True
 
 
 async def _close(page: Page) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import psutil
+import pytest
 from playwright.async_api import async_playwright
 
 from loaders.browser import DISABLED_FEATURES, Renderer, find_browser
@@ -45,3 +46,21 @@ def test_half_a_character_is_replaced() -> None:
     html = asyncio.run(run())
     assert ">Loft ?</p>" in html
     assert html.encode().decode() == html
+
+
+LEAVING = {
+    "asks whether it may be left": "addEventListener('beforeunload', event => event.preventDefault())",
+    "cannot be left": "addEventListener('beforeunload', () => { while (true); })",
+}
+
+
+@pytest.mark.parametrize("script", LEAVING.values(), ids=LEAVING)
+def test_a_page_that_clings_to_its_tab_is_read_all_the_same(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loaders.browser.CLOSE_SECONDS", 1.0)
+
+    async def run() -> list[str]:
+        async with renderer(tabs=1) as browser:
+            pages = [f"<p class=done>{number}</p><script>{script}</script>" for number in (1, 2)]
+            return [await browser.render(document(page), ".done") for page in pages]
+
+    assert [f">{number}</p>" in html for number, html in enumerate(asyncio.run(run()), 1)] == [True, True]
