@@ -14,7 +14,7 @@ from lxml.etree import _Element
 from parsel import Selector, SelectorList
 
 from loaders.fields import LISTING_FIELDS
-from loaders.page_limits import PageReadError, check_document
+from loaders.page_limits import PageReadError, believable_count, check_document
 from loaders.source_files import DetailRules, ListRules, PageRules, Rule
 from loaders.staging import Observation
 from loaders.stated_data import SELECTOR as STATED_DATA
@@ -241,8 +241,7 @@ class SelectorReader:
             target = absolute(page.url, reference)
             if target is not None and self._is_own(page, target):
                 number = dict(parse_qsl(urlsplit(target).query)).get(rules.page_parameter or "", "")
-                page_number = int(number) if number.isdecimal() else None
-                yield Link(self.key(target, "list"), "list", page_number=page_number)
+                yield Link(self.key(target, "list"), "list", page_number=believable_count(number))
 
     def _is_own(self, page: Page, target: str) -> bool:
         return is_same_site(target, page.url) or belongs_to(target, self._rules.hosts)
@@ -417,7 +416,7 @@ def _count(page: Page, rule: Rule) -> int | None:
     number = re.search(r"\d(?:[\d.,'\u2019\s\u00a0\u202f]*\d)?", text)
     if number is None:
         raise PageReadError(f"{page.url}: list.count: {text!r} holds no number")
-    return int(re.sub(r"\D", "", number[0]))
+    return believable_count(re.sub(r"\D", "", number[0]))
 
 
 def _attributes(page: Page, rules: DetailRules) -> dict[str, str | None]:

@@ -435,6 +435,18 @@ def test_a_huge_page_costs_only_itself(database_url: str, connection: psycopg.Co
     assert "is larger than 10,485,760 bytes" in result.incomplete_reason
 
 
+def test_a_link_that_is_too_long_costs_only_itself(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    long = [f"/flat/{letter * 3_000}" for letter in "ab"]
+    with Site({"/flats": results("/flat/1", *long), "/flat/1": flat("A-1", 1)}) as site:
+        result = scrape(database_url, url=f"{site.url}/flats", retry=QUICK)
+    assert sorted(site.requests) == ["/flat/1", "/flats", "/robots.txt"]
+    assert result.listings_seen == 1
+    assert result.incomplete_reason == (
+        "2 of 3 advert pages were not fetched: the address is longer than 2,000 characters"
+    )
+
+
 def test_requests_keep_the_longer_of_both_delays(database_url: str, connection: psycopg.Connection) -> None:
     """Over robots.txt, pages and redirects alike."""
     set_rate(connection, "local_portal")

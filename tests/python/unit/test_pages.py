@@ -15,6 +15,7 @@ from parsel import Selector
 from loaders.golden_pages import GoldenPage, golden_pages
 from loaders.pages import Page, PageReadError, Reader, StructuredReader, TooFewMatchesError, reader_of, text_of
 from loaders.source_files import BUILT_IN, load_source_file
+from tests.python.integration.sites import json_ld
 
 PAGES = Path(__file__).parents[1] / "pages"
 GOLDEN_PAGES = [page for folder in sorted(PAGES.iterdir()) for page in golden_pages(folder)]
@@ -65,11 +66,32 @@ def test_a_portal_that_counts_nothing_is_empty(demo: Reader) -> None:
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("1,250 offers", 1250), ("1.250 Angebote", 1250), ("12 345 annonces", 12345), ("7", 7)],
+    [
+        ("1,250 offers", 1250),
+        ("1.250 Angebote", 1250),
+        ("12 345 annonces", 12345),
+        ("7", 7),
+        ("999,999,999 offers", 999_999_999),
+        pytest.param("4,294,967,295 offers", None, id="no count"),
+        pytest.param("9" * 5_000, None, id="more digits than a number may have"),
+    ],
 )
-def test_site_count(demo: Reader, text: str, count: int) -> None:
+def test_site_count(demo: Reader, text: str, count: int | None) -> None:
     card = '<article class="card" data-listing-id="1"><h2 class="card-title"><a href="/a">A</a></h2></article>'
     assert demo.read("list", Page(RESULTS, f'<p class="result-count">{text}</p>{card}')).listing_count == count
+
+
+@pytest.mark.parametrize(("stated", "count"), [(12, 12), ("12", 12), (4_294_967_295, None), ("9" * 5_000, None)])
+def test_stated_count(stated: object, count: int | None) -> None:
+    document = {"@type": "ItemList", "numberOfItems": stated, "itemListElement": [{"url": "/a"}]}
+    assert StructuredReader().read("list", Page(RESULTS, json_ld(document))).listing_count == count
+
+
+def test_a_page_number_beyond_any_count_is_none(demo: Reader) -> None:
+    card = '<article class="card" data-listing-id="1"><h2 class="card-title"><a href="/a">A</a></h2></article>'
+    paging = "".join(f'<a rel="next" href="/listings?page={number}">more</a>' for number in ("2", "9" * 5_000))
+    content = demo.read("list", Page(RESULTS, f'<p class="result-count">2 offers</p>{card}<nav>{paging}</nav>'))
+    assert [link.page_number for link in content.links if link.kind == "list"] == [2, None]
 
 
 def test_a_count_without_number_is_an_error(demo: Reader) -> None:
