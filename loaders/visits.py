@@ -113,7 +113,9 @@ class Visitor:
         )
 
     def _unrendered(self, page: ClaimedPage, response: Response, error: RenderError) -> Settlement:
-        return self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
+        """For another try; the portal answered, so its host is not in trouble."""
+        retry = self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
+        return replace(retry, is_transient=False)
 
     async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
         try:

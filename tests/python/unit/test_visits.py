@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from loaders.browser import NotReadyError, RenderError
 from loaders.frontier import ClaimedPage, Settlement
 from loaders.http import Response
-from loaders.pages import Reader, StructuredReader
+from loaders.pages import Reader, StructuredReader, reader_of
 from loaders.politeness import RetryPolicy
+from loaders.source_files import BUILT_IN, load_source_file
 from loaders.visits import Visitor
 from tests.python.integration.sites import flat
 
 URL = "https://portal.example/flat/1"
+DEMO = reader_of(load_source_file(BUILT_IN / "demo_portal.yml").rules)
 ADVERT = flat("A-1", 100)[2]
 CLAIMED = ClaimedPage(URL, "detail", 1, None, "portal.example", None, is_robots_known=True)
 
@@ -85,3 +88,18 @@ def test_an_advert_that_leads_to_another_one_lands_nothing() -> None:
     settlement = visit(Portal(answers_at="https://portal.example/flat/2"), CLAIMED._replace(source_listing_id="A-9"))
     assert settlement.error == "https://portal.example/flat/2 shows listing A-1, while its card leads to A-9"
     assert (settlement.state, settlement.observations) == ("failed", ())
+
+
+SHELL = "<div id=app></div>"
+
+
+@pytest.mark.parametrize("error", [RenderError("the browser failed"), NotReadyError("nothing appeared", SHELL)])
+@pytest.mark.parametrize(("attempt", "state"), [(1, "todo"), (2, "failed")])
+def test_trouble_of_the_browser_is_none_of_the_portal(error: RenderError, attempt: int, state: str) -> None:
+    settlement = visit(Portal(SHELL, rendered=error), CLAIMED._replace(attempt=attempt), DEMO)
+    assert (settlement.state, settlement.error, settlement.is_transient) == (state, error.message, False)
+
+
+def test_trouble_of_the_portal_is_transient() -> None:
+    settlement = visit(Portal(status=503))
+    assert (settlement.state, settlement.error, settlement.is_transient) == ("todo", "HTTP 503", True)
