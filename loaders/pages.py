@@ -151,6 +151,9 @@ class Reader(Protocol):
     def is_challenge(self, page: Page) -> bool:
         """Whether a page that is not ready is a captcha or a challenge."""
 
+    def is_plain_challenge(self, page: Page) -> bool:
+        """Whether it is one for certain, so that rendering it is of no use."""
+
     def key(self, url: str, kind: PageKind) -> str:
         """The normalised address of a page of this kind."""
 
@@ -165,8 +168,11 @@ def reader_of(rules: PageRules | None) -> Reader:
 
 def is_challenge(page: Page) -> bool:
     """Whether a page asks for proof of a human instead of showing what was asked for."""
-    if page.selector.css(_CHALLENGES):
-        return True
+    return bool(page.selector.css(_CHALLENGES)) or is_plain_challenge(page)
+
+
+def is_plain_challenge(page: Page) -> bool:
+    """Whether a page says in words that it is a challenge. A widget alone may belong to a form beside the adverts."""
     heads = page.selector.css("title, h1")
     return any(_CHALLENGE_WORDS.search(text_of(head) or "") for head in heads)
 
@@ -199,7 +205,14 @@ class SelectorReader:
 
     def is_challenge(self, page: Page) -> bool:
         """The usual challenges, and the source file's own `blocked` selectors."""
-        return is_challenge(page) or any(page.selector.css(css) for css in self._rules.blocked)
+        return is_challenge(page) or self._is_blocked(page)
+
+    def is_plain_challenge(self, page: Page) -> bool:
+        """By its words, or by the source file's own `blocked` selectors."""
+        return is_plain_challenge(page) or self._is_blocked(page)
+
+    def _is_blocked(self, page: Page) -> bool:
+        return any(page.selector.css(css) for css in self._rules.blocked)
 
     def key(self, url: str, kind: PageKind) -> str:
         """The normalised address; on result pages without the parameter that says page one."""
@@ -279,6 +292,10 @@ class StructuredReader:
     def is_challenge(self, page: Page) -> bool:
         """The usual challenges."""
         return is_challenge(page)
+
+    def is_plain_challenge(self, page: Page) -> bool:
+        """The usual challenges, by their words."""
+        return is_plain_challenge(page)
 
     def key(self, url: str, kind: PageKind) -> str:  # noqa: ARG002
         """The normalised address."""

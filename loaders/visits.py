@@ -85,7 +85,7 @@ class Visitor:
         document, via = Page(response.url, response.text, page.url), "http"
         try:
             if not await _in_thread(self.reader.is_ready, page.kind, document):
-                if await _in_thread(self.reader.is_challenge, document):
+                if await _in_thread(self.reader.is_plain_challenge, document):
                     return _blocked(page, response, _CHALLENGE)
                 document, via = await self._rendered(page, response), "browser"
             content = await _in_thread(self.reader.read, page.kind, document, page.source_listing_id)

@@ -162,6 +162,20 @@ def test_challenges(demo: Reader, html: str) -> None:
     assert demo.is_challenge(Page(RESULTS, html))
 
 
+@pytest.mark.parametrize(
+    ("html", "is_plain"),
+    [
+        ("<title>Just a moment...</title>", True),
+        ('<title>Are you human?</title><div class="g-recaptcha"></div>', True),
+        ('<title>Flats</title><form class="contact"><div class="g-recaptcha"></div></form>', False),
+    ],
+)
+def test_before_rendering_a_challenge_is_told_by_its_words(demo: Reader, html: str, is_plain: bool) -> None:
+    page = Page(RESULTS, html)
+    for reader in (demo, StructuredReader()):
+        assert (reader.is_challenge(page), reader.is_plain_challenge(page)) == (True, is_plain)
+
+
 def test_an_ordinary_page_is_no_challenge(demo: Reader) -> None:
     assert not demo.is_challenge(Page(RESULTS, "<title>Flats</title><h1>12 flats near the humane society</h1>"))
 

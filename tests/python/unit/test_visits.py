@@ -103,3 +103,23 @@ def test_trouble_of_the_browser_is_none_of_the_portal(error: RenderError, attemp
 def test_trouble_of_the_portal_is_transient() -> None:
     settlement = visit(Portal(status=503))
     assert (settlement.state, settlement.error, settlement.is_transient) == ("todo", "HTTP 503", True)
+
+
+CONTACT_FORM = f'<title>Flats</title>{SHELL}<form><div class="g-recaptcha"></div></form>'
+
+
+def test_a_page_with_a_captcha_in_a_form_is_rendered() -> None:
+    settlement = visit(Portal(CONTACT_FORM, rendered=CONTACT_FORM + ADVERT))
+    assert (settlement.state, settlement.page_class, settlement.via) == ("done", "ok", "browser")
+
+
+@pytest.mark.parametrize("reader", [DEMO, StructuredReader()])
+def test_a_page_of_which_rendering_leaves_a_captcha_is_blocked(reader: Reader) -> None:
+    left = NotReadyError("nothing appeared", CONTACT_FORM)
+    settlement = visit(Portal(CONTACT_FORM, rendered=left), reader=reader)
+    assert (settlement.state, settlement.page_class) == ("failed", "blocked")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_with_a_captcha_is_blocked(status: int) -> None:
+    assert visit(Portal(CONTACT_FORM, status=status)).page_class == "blocked"
