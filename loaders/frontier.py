@@ -176,7 +176,14 @@ class Frontier:
         before the failing ones are settled.
         """
         with self._connection.transaction():
-            opened = self._connection.execute(_SQL["open_host"], self._keys).fetchone()
+            opened = self._connection.execute(
+                _SQL["open_host"],
+                {
+                    **self._keys,
+                    "in_flight": self._settings.requests_in_flight,
+                    "failures_in_a_row": FAILURES_IN_A_ROW,
+                },
+            ).fetchone()
             if opened is None:
                 return []
             host_name, failures, crawl_delay = opened

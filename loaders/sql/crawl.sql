@@ -39,7 +39,8 @@ where
     and coalesce(sessions.status in ('running', 'interrupted', 'scraped', 'published', 'complete'), true);
 
 -- name: open_host
--- Holds the gate of a host that may be asked now, until the transaction ends.
+-- Holds the gate of a host that may be asked now, until the transaction ends; none with as many requests under way as
+-- it may have, one while it fails.
 select hosts.host, hosts.failures, hosts.delay
 from crawl_hosts as hosts
 where
@@ -55,6 +56,14 @@ where
                 (pages.state = 'todo' and pages.not_before <= clock_timestamp())
                 or (pages.state = 'leased' and pages.lease_until < clock_timestamp())
             )
+    )
+    and (
+        (%(in_flight)s::integer is null and hosts.failures < %(failures_in_a_row)s)
+        or (
+            select count(*)
+            from scrape_pages as busy
+            where busy.host = hosts.host and busy.state = 'leased' and busy.lease_until >= clock_timestamp()
+        ) < case when hosts.failures >= %(failures_in_a_row)s then 1 else %(in_flight)s::integer end
     )
 order by hosts.next_at, hosts.host
 limit 1
