@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 import psutil
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright
 
-from loaders.browser import DISABLED_FEATURES, Renderer, find_browser
+from loaders.browser import DISABLED_FEATURES, Renderer, RenderError, find_browser
+from loaders.gateway import Gateway
 from loaders.http import Response
 from loaders.network_guard import NetworkGuard
 
@@ -64,3 +66,84 @@ def test_a_page_that_clings_to_its_tab_is_read_all_the_same(script: str, monkeyp
             return [await browser.render(document(page), ".done") for page in pages]
 
     assert [f">{number}</p>" in html for number, html in enumerate(asyncio.run(run()), 1)] == [True, True]
+
+
+class WatchedGateway(Gateway):
+    """A gateway that is known to be open until it is closed."""
+
+    opened: ClassVar[list[WatchedGateway]] = []
+
+    async def open(self) -> None:
+        await super().open()
+        self.opened.append(self)
+
+    async def close(self) -> None:
+        await super().close()
+        self.opened.remove(self)
+
+
+@pytest.fixture
+def gateways(monkeypatch: pytest.MonkeyPatch) -> list[WatchedGateway]:
+    """The gateways that are open."""
+    monkeypatch.setattr(WatchedGateway, "opened", [])
+    monkeypatch.setattr("loaders.browser.Gateway", WatchedGateway)
+    monkeypatch.setattr("loaders.browser.CLOSE_SECONDS", 1.0)
+    monkeypatch.setattr("loaders.browser.OPEN_SECONDS", 1.0)
+    return WatchedGateway.opened
+
+
+PLAIN = "<p class=done>1</p>"
+
+
+def test_no_gateway_is_left_behind(gateways: list[WatchedGateway]) -> None:
+    async def run() -> list[int]:
+        counts = []
+        async with renderer(tabs=1) as browser:
+            await browser.render(document(PLAIN), ".done")
+            counts.append(len(gateways))
+            (shell,) = [each for each in psutil.Process().children(recursive=True) if is_browser(each)]
+            shell.kill()
+            await asyncio.sleep(0.5)
+            await browser.render(document(PLAIN), ".done")
+            counts.append(len(gateways))
+        return [*counts, len(gateways)]
+
+    assert asyncio.run(run()) == [1, 1, 0]
+
+
+def is_browser(process: psutil.Process) -> bool:
+    return "--remote-debugging-pipe" in process.cmdline()
+
+
+async def never(*_: object, **__: object) -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_browser_that_opens_no_tab_fails_in_time(
+    gateways: list[WatchedGateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(20), renderer(tabs=1) as browser:
+            with monkeypatch.context() as patched:
+                patched.setattr(Browser, "new_context", never)
+                with pytest.raises(RenderError, match="the browser opened no tab within 1 s"):
+                    await browser.render(document(PLAIN), ".done")
+            assert gateways == []
+            await browser.render(document(PLAIN), ".done")
+
+    asyncio.run(run())
+
+
+def test_a_tab_that_does_not_close_keeps_nobody_waiting(
+    gateways: list[WatchedGateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loaders.browser.RENDERS_PER_CONTEXT", 1)
+    monkeypatch.setattr(BrowserContext, "close", never)
+
+    async def run() -> str:
+        async with asyncio.timeout(20), renderer(tabs=1) as browser:
+            html = await browser.render(document(PLAIN), ".done")
+            assert gateways == []
+            return html
+
+    assert PLAIN[-10:] in asyncio.run(run())
