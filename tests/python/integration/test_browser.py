@@ -101,8 +101,7 @@ def test_no_gateway_is_left_behind(gateways: list[WatchedGateway]) -> None:
         async with renderer(tabs=1) as browser:
             await browser.render(document(PLAIN), ".done")
             counts.append(len(gateways))
-            (shell,) = [each for each in psutil.Process().children(recursive=True) if is_browser(each)]
-            shell.kill()
+            next(each for each in psutil.Process().children(recursive=True) if is_browser(each)).kill()
             await asyncio.sleep(0.5)
             await browser.render(document(PLAIN), ".done")
             counts.append(len(gateways))
@@ -146,4 +145,4 @@ def test_a_tab_that_does_not_close_keeps_nobody_waiting(
             assert gateways == []
             return html
 
-    assert PLAIN[-10:] in asyncio.run(run())
+    assert ">1</p>" in asyncio.run(run())

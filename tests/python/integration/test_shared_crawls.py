@@ -143,7 +143,11 @@ def test_a_host_with_all_its_requests_under_way_leaves_the_turn_to_others(connec
     for host in ("p", "q"):
         for number in range(2):
             frontier.start(Link(f"https://{host}.example/{number}", "detail"))
-    assert [[page.host for page in frontier.claim(4)] for _ in range(3)] == [["p.example"], ["q.example"], []]
+    (one,), (other,) = frontier.claim(4), frontier.claim(4)
+    assert (one.host, other.host, frontier.claim(4)) == ("p.example", "q.example", [])
+    # The gate of the first has been open for longer.
+    frontier.flush([done(other, "read")])
+    assert [page.host for page in frontier.claim(4)] == ["q.example"]
 
 
 def test_pages_that_requests_under_way_hold_back_are_not_asked_for_all_the_time(
