@@ -90,7 +90,9 @@ def test_stated_count(stated: object, count: int | None) -> None:
 def test_a_page_number_beyond_any_count_is_none(demo: Reader) -> None:
     card = '<article class="card" data-listing-id="1"><h2 class="card-title"><a href="/a">A</a></h2></article>'
     paging = "".join(f'<a rel="next" href="/listings?page={number}">more</a>' for number in ("2", "9" * 5_000))
-    content = demo.read("list", Page(RESULTS, f'<p class="result-count">2 offers</p>{card}<nav>{paging}</nav>'))
+    content = demo.read(
+        "list", Page(RESULTS, f'<p class="result-count">2 offers</p>{card}<nav class="paging">{paging}</nav>')
+    )
     assert [link.page_number for link in content.links if link.kind == "list"] == [2, None]
 
 
