@@ -50,24 +50,6 @@ def test_half_a_character_is_replaced() -> None:
     assert html.encode().decode() == html
 
 
-LEAVING = {
-    "asks whether it may be left": "addEventListener('beforeunload', event => event.preventDefault())",
-    "cannot be left": "addEventListener('beforeunload', () => { while (true); })",
-}
-
-
-@pytest.mark.parametrize("script", LEAVING.values(), ids=LEAVING)
-def test_a_page_that_clings_to_its_tab_is_read_all_the_same(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loaders.browser.CLOSE_SECONDS", 1.0)
-
-    async def run() -> list[str]:
-        async with renderer(tabs=1) as browser:
-            pages = [f"<p class=done>{number}</p><script>{script}</script>" for number in (1, 2)]
-            return [await browser.render(document(page), ".done") for page in pages]
-
-    assert [f">{number}</p>" in html for number, html in enumerate(asyncio.run(run()), 1)] == [True, True]
-
-
 class WatchedGateway(Gateway):
     """A gateway that is known to be open until it is closed."""
 
@@ -87,12 +69,33 @@ def gateways(monkeypatch: pytest.MonkeyPatch) -> list[WatchedGateway]:
     """The gateways that are open."""
     monkeypatch.setattr(WatchedGateway, "opened", [])
     monkeypatch.setattr("loaders.browser.Gateway", WatchedGateway)
-    monkeypatch.setattr("loaders.browser.CLOSE_SECONDS", 1.0)
-    monkeypatch.setattr("loaders.browser.OPEN_SECONDS", 1.0)
     return WatchedGateway.opened
 
 
 PLAIN = "<p class=done>1</p>"
+
+
+@pytest.mark.parametrize(
+    ("script", "is_tab_kept"),
+    [
+        pytest.param("event => event.preventDefault()", True, id="asks whether it may be left"),
+        pytest.param("() => { while (true); }", False, id="cannot be left"),
+    ],
+)
+def test_a_page_that_clings_to_its_tab_is_read_all_the_same(
+    gateways: list[WatchedGateway], script: str, is_tab_kept: bool
+) -> None:
+    async def run() -> list[tuple[str, bool]]:
+        read = []
+        async with renderer(tabs=1) as browser:
+            for number in (1, 2):
+                page = f"<p class=done>{number}</p><script>addEventListener('beforeunload', {script})</script>"
+                read.append((await browser.render(document(page), ".done"), bool(gateways)))
+        return read
+
+    (first, is_first_kept), (second, is_second_kept) = asyncio.run(run())
+    assert (">1</p>" in first, ">2</p>" in second) == (True, True)
+    assert (is_first_kept, is_second_kept) == (is_tab_kept, is_tab_kept)
 
 
 def test_no_gateway_is_left_behind(gateways: list[WatchedGateway]) -> None:
@@ -122,9 +125,10 @@ def test_a_browser_that_opens_no_tab_fails_in_time(
     gateways: list[WatchedGateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
-        async with asyncio.timeout(20), renderer(tabs=1) as browser:
+        async with asyncio.timeout(60), renderer(tabs=1) as browser:
             with monkeypatch.context() as patched:
                 patched.setattr(Browser, "new_context", never)
+                patched.setattr("loaders.browser.OPEN_SECONDS", 1.0)
                 with pytest.raises(RenderError, match="the browser opened no tab within 1 s"):
                     await browser.render(document(PLAIN), ".done")
             assert gateways == []
@@ -137,10 +141,11 @@ def test_a_tab_that_does_not_close_keeps_nobody_waiting(
     gateways: list[WatchedGateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("loaders.browser.RENDERS_PER_CONTEXT", 1)
+    monkeypatch.setattr("loaders.browser.CLOSE_SECONDS", 1.0)
     monkeypatch.setattr(BrowserContext, "close", never)
 
     async def run() -> str:
-        async with asyncio.timeout(20), renderer(tabs=1) as browser:
+        async with asyncio.timeout(60), renderer(tabs=1) as browser:
             html = await browser.render(document(PLAIN), ".done")
             assert gateways == []
             return html
