@@ -10,11 +10,21 @@ from loaders.errors import FetchError, TransportError
 MAX_RATIO = 200
 """How many times larger than what came over the wire a body may be; pages of text reach about 20."""
 
+MAX_MEMBERS = 100
+"""How many packed pieces a body may be put together of."""
+
 _RATIO_FREE_BYTES = 1024 * 1024
+_GZIP_MARK = b"\x1f"
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 class _Unpacker(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
@@ -29,6 +39,7 @@ class Body:
         self._content = bytearray()
         self._encoding = encoding.strip().lower()
         self._unpacker: _Unpacker | None = None
+        self._members = 0
         if self._encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
             raise FetchError(f"{url} is encoded as {encoding!r}, which was not asked for")
 
@@ -45,6 +56,11 @@ class Body:
             raise FetchError(f"{self._url} unpacks to more than {MAX_RATIO} times its size")
         return max(size, self._received) <= self._cap
 
+    def finish(self) -> None:
+        """Say that all pieces came. Raises TransportError for a packed body that ends before its end."""
+        if self._unpacker is not None and not self._unpacker.eof:
+            raise TransportError("the answer is cut off")
+
     @property
     def content(self) -> bytes:
         """What came, no longer than the cap."""
@@ -53,12 +69,28 @@ class Body:
     def _unpacked(self, data: bytes, room: int) -> bytes:
         if self._encoding in ("", "identity"):
             return data[:room]
+        unpacked = bytearray()
         try:
-            if self._unpacker is None:
-                self._unpacker = zlib.decompressobj(_wbits(self._encoding, data))
-            return self._unpacker.decompress(data, room)
+            while data and len(unpacked) < room:
+                if self._unpacker is None or self._unpacker.eof:
+                    if self._members and not self._begins_member(data):
+                        break
+                    self._unpacker = self._next_member(data)
+                unpacked += self._unpacker.decompress(data, room - len(unpacked))
+                data = self._unpacker.unused_data
         except zlib.error as error:
             raise TransportError(f"the answer cannot be unpacked: {error}") from error
+        return bytes(unpacked)
+
+    def _begins_member(self, data: bytes) -> bool:
+        """Whether more follows a packed body that came to its end; anything else there is filling."""
+        return self._encoding != "deflate" and data[:1] == _GZIP_MARK
+
+    def _next_member(self, data: bytes) -> _Unpacker:
+        self._members += 1
+        if self._members > MAX_MEMBERS:
+            raise FetchError(f"{self._url} is packed in more than {MAX_MEMBERS} members")
+        return zlib.decompressobj(_wbits(self._encoding, data))
 
 
 def _wbits(encoding: str, data: bytes) -> int:

@@ -40,6 +40,12 @@ READY_SECONDS = 15.0
 RENDER_SHARE = 3.0
 """A page may take so many times the seconds until `ready`, with its scripts and until its HTML is taken."""
 
+OPEN_SECONDS = 30.0
+"""How long opening a tab in a running browser may take."""
+
+CLOSE_SECONDS = 5.0
+"""How long leaving a page, or closing what showed it, may take."""
+
 POLL_SECONDS = 0.05
 """How often a page is looked at; Playwright's own way asks for a frame to be drawn each time."""
 
@@ -197,8 +203,7 @@ class Renderer:
             try:
                 async with asyncio.timeout(self._render_seconds):
                     html = await self._load(tab, document, ready)
-                    await tab.page.goto("about:blank")
-                keep = True
+                keep = await _is_left(tab)
             except TimeoutError as error:
                 raise RenderError(f"rendering took more than {self._render_seconds:g} s") from error
             except PlaywrightError as error:
@@ -231,24 +236,33 @@ class Renderer:
             tab = self._idle.pop()
             if tab.context.browser is browser and not tab.page.is_closed():
                 return tab
+            await _close_tab(tab)
         gateway = Gateway(self._guard)
         await gateway.open()
         try:
-            context = await browser.new_context(
-                user_agent=self._agent,
-                service_workers="block",
-                accept_downloads=False,
-                proxy={"server": gateway.url, "bypass": "<-loopback>"},
-            )
-            page = await context.new_page()
-            devtools = await context.new_cdp_session(page)
-            tree = await devtools.send("Page.getFrameTree")
-            tab = _Tab(context, page, devtools, gateway, main_frame=tree["frameTree"]["frame"]["id"])
-            await _intercept(tab)
-        except PlaywrightError as error:
+            async with asyncio.timeout(OPEN_SECONDS):
+                return await self._new_tab(browser, gateway)
+        except BaseException as error:
             await gateway.close()
-            raise RenderError(f"the browser failed: {_first_line(error)}") from error
-        page.on("dialog", _dismiss)
+            if isinstance(error, TimeoutError):
+                raise RenderError(f"the browser opened no tab within {OPEN_SECONDS:g} s") from error
+            if isinstance(error, PlaywrightError):
+                raise RenderError(f"the browser failed: {_first_line(error)}") from error
+            raise
+
+    async def _new_tab(self, browser: Browser, gateway: Gateway) -> _Tab:
+        context = await browser.new_context(
+            user_agent=self._agent,
+            service_workers="block",
+            accept_downloads=False,
+            proxy={"server": gateway.url, "bypass": "<-loopback>"},
+        )
+        page = await context.new_page()
+        devtools = await context.new_cdp_session(page)
+        tree = await devtools.send("Page.getFrameTree")
+        tab = _Tab(context, page, devtools, gateway, main_frame=tree["frameTree"]["frame"]["id"])
+        await _intercept(tab)
+        page.on("dialog", _answer_dialog)
         page.on("popup", _close)
         page.on("response", lambda answer: _note_trouble(tab, answer.status, answer.url))
         page.on("requestfailed", lambda request: _note_failure(tab, request.resource_type, request.url))
@@ -257,11 +271,8 @@ class Renderer:
     async def _return_tab(self, tab: _Tab, keep: bool) -> None:
         if keep and tab.renders < RENDERS_PER_CONTEXT and not tab.page.is_closed():
             self._idle.append(tab)
-            return
-        # Whatever closing a spent tab runs into, the page was rendered or its own error is on its way.
-        with suppress(PlaywrightError):
-            await tab.context.close()
-        await tab.gateway.close()
+        else:
+            await _close_tab(tab)
 
     async def _running_browser(self) -> Browser:
         async with self._launching:
@@ -290,8 +301,13 @@ class Renderer:
         playwright, self._playwright = self._playwright, None
         if self._memory is not None:
             self._memory.cancel()
+        while self._idle:
+            await self._idle.pop().gateway.close()
         if browser is not None and browser.is_connected():
-            await browser.close()
+            # Where it does not end by itself, stopping Playwright ends it.
+            with suppress(PlaywrightError, TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await browser.close()
         if playwright is not None:
             await playwright.stop()
 
@@ -327,9 +343,30 @@ async def _answer(tab: _Tab, paused: dict[str, Any]) -> None:
             await tab.devtools.send("Fetch.continueRequest", request)
 
 
-async def _dismiss(dialog: Dialog) -> None:
+async def _answer_dialog(dialog: Dialog) -> None:
+    """Dismiss what a page asks, unless it asks whether it may be left."""
     with suppress(PlaywrightError):
-        await dialog.dismiss()
+        await (dialog.accept() if dialog.type == "beforeunload" else dialog.dismiss())
+
+
+async def _is_left(tab: _Tab) -> bool:
+    """Leave a page that was read; whether the tab can take another one."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await tab.page.goto("about:blank")
+    except (TimeoutError, PlaywrightError):
+        return False
+    return True
+
+
+async def _close_tab(tab: _Tab) -> None:
+    """Close a spent tab, whatever that runs into: its page was rendered, or the page's own error is on its way."""
+    try:
+        with suppress(PlaywrightError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await tab.context.close()
+    finally:
+        await tab.gateway.close()
 
 
 async def _close(page: Page) -> None:
@@ -355,7 +392,8 @@ async def _content(tab: _Tab) -> str:
     html = answer["result"].get("value")
     if html is None:
         raise RenderError(f"the rendered page is larger than {MAX_BODY_BYTES:,} characters")
-    return html
+    # A script may have cut a character in two, and the half that is left is no text.
+    return html.encode("utf-8", "replace").decode()
 
 
 def _first_line(error: Exception) -> str:

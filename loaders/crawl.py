@@ -49,6 +49,10 @@ BATCH_SECONDS = 1.0
 QUEUED_PAGES = 100
 HEARTBEAT_SECONDS = 15.0
 
+SHORTEST_PAUSE = 0.01
+LONGEST_PAUSE = 0.25
+"""Pages that are due, and that requests under way hold back, are asked for after pauses that double up to this."""
+
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
@@ -360,6 +364,7 @@ class _Crawl:
 
     async def _feed(self, visitor: Visitor, group: asyncio.TaskGroup) -> None:
         """Claim pages as there is room for them, until none is left in the session."""
+        pause = SHORTEST_PAUSE
         while True:
             changed = self._changed
             room = self.limits.fetchers - self._visiting
@@ -368,6 +373,7 @@ class _Crawl:
                 self._visiting += 1
                 group.create_task(self._visit(visitor, page))
             if pages:
+                pause = SHORTEST_PAUSE
                 continue
             wait: float | None = BATCH_SECONDS
             if room:
@@ -376,8 +382,9 @@ class _Crawl:
                 wait = await self._in_database(self._frontier.waiting_time)
             if wait is None:
                 return
+            pause = SHORTEST_PAUSE if wait > 0 else min(2 * pause, LONGEST_PAUSE)
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), min(max(wait, 0.01), BATCH_SECONDS))
+                await asyncio.wait_for(changed.wait(), min(max(wait, pause), BATCH_SECONDS))
 
     async def _visit(self, visitor: Visitor, page: ClaimedPage) -> None:
         settlement = await visitor.visit(page)

@@ -30,6 +30,9 @@ MAX_PAGES_OPTION = "--max-pages"
 LEASE_SECONDS = 60.0
 """A page whose worker gave no sign of life for so long may be claimed by another."""
 
+MAX_URL_CHARACTERS = 2_000
+"""Longer addresses fit no index of the database; pages at such addresses are known by their beginning and skipped."""
+
 MAX_BLOCKED_SHARE = 0.2
 """A crawl of which more pages than this were blocked, and not only a few, is given up."""
 
@@ -173,7 +176,14 @@ class Frontier:
         before the failing ones are settled.
         """
         with self._connection.transaction():
-            opened = self._connection.execute(_SQL["open_host"], self._keys).fetchone()
+            opened = self._connection.execute(
+                _SQL["open_host"],
+                {
+                    **self._keys,
+                    "in_flight": self._settings.requests_in_flight,
+                    "failures_in_a_row": FAILURES_IN_A_ROW,
+                },
+            ).fetchone()
             if opened is None:
                 return []
             host_name, failures, crawl_delay = opened
@@ -319,7 +329,7 @@ class Frontier:
 
     def _add(self, pages: Sequence[_AddedPage], held: dict[str, Any]) -> list[_AddedPage]:
         """Add the pages that the session does not know yet; those are returned."""
-        by_url = {page.link.url: page for page in reversed(pages)}
+        by_url = {page.link.url: page for page in map(_indexable, reversed(pages))}
         if not by_url:
             return []
         known = self._connection.execute(_SQL["known_pages"], {**self._keys, "urls": list(by_url)})
@@ -461,6 +471,18 @@ class _Cards:
             return None
         said = json.dumps([fields, card.attributes, card.listing_status], sort_keys=True)
         return hashlib.md5(said.encode("utf-8", "backslashreplace"), usedforsecurity=False).hexdigest()
+
+
+def _indexable(page: _AddedPage) -> _AddedPage:
+    """The page, skipped where its address is too long to be kept whole."""
+    if len(page.link.url) <= MAX_URL_CHARACTERS:
+        return page
+    return _AddedPage(
+        replace(page.link, url=page.link.url[:MAX_URL_CHARACTERS]),
+        page.card_hash,
+        state="skipped",
+        error=f"the address is longer than {MAX_URL_CHARACTERS:,} characters",
+    )
 
 
 def _sightings(added: Sequence[_AddedPage]) -> list[Observation]:

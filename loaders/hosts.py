@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +19,12 @@ from loaders.urls import host, origin
 
 ROBOTS_KEPT_SECONDS = 3600.0
 """How long a robots.txt is believed; RFC 9309 allows a day."""
+
+ROBOTS_STALE_SECONDS = 86_400.0
+"""How long a robots.txt is believed while no newer one can be fetched."""
+
+ROBOTS_RETRY_SECONDS = 300.0
+"""After so long a robots.txt that could not be fetched is asked for again."""
 
 FAILURES_IN_A_ROW = 5
 """After so many failing tries in a row the circuit breaker opens: one try at a time, with growing pauses."""
@@ -88,6 +95,10 @@ class HostBook:
             )
             self._connection.execute(_SQL["keep_crawl_delay"], {"host": host(site), "delay": robots.delay})
 
+    def keep_stale_robots(self, site: str) -> str | None:
+        """Believe the robots.txt of an origin that cannot be fetched now a little longer; None without one of today."""
+        return self._value("keep_stale_robots", origin=site, keep=ROBOTS_RETRY_SECONDS, stale=ROBOTS_STALE_SECONDS)
+
     def succeeded(self, host_names: list[str]) -> None:
         """Close the circuit breaker of hosts that answered."""
         self._connection.execute(_SQL["host_succeeded"], {"hosts": host_names})
@@ -108,6 +119,13 @@ class HostBook:
         return row[0] if row else None
 
 
+class _Refusal(NamedTuple):
+    """Why nothing of an origin may be fetched, and until when that is believed."""
+
+    error: PropertyManagerError
+    until: float
+
+
 class Hosts:
     """Admits the requests of one worker: never against robots.txt, and in turn with all other workers."""
 
@@ -119,7 +137,7 @@ class Hosts:
         self._retry = retry
         self._token = agent_token(client.agent)
         self._robots: dict[str, Robots] = {}
-        self._refusals: dict[str, PropertyManagerError] = {}
+        self._refusals: dict[str, _Refusal] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def admit_claimed(self, url: str, *, is_robots_known: bool) -> None:
@@ -150,8 +168,9 @@ class Hosts:
     async def _require_allowed(self, url: str, *, has_turn: bool) -> None:
         site = origin(url)
         async with self._locks.setdefault(site, asyncio.Lock()):
-            if site in self._refusals:
-                raise self._refusals[site]
+            refusal = self._refusals.get(site)
+            if refusal is not None and monotonic() < refusal.until:
+                raise refusal.error
             if has_turn or site not in self._robots:
                 self._robots[site] = await self._known_robots(site, has_turn)
         if not self._robots[site].allows(url):
@@ -171,7 +190,14 @@ class Hosts:
         try:
             robots = await self._robots_or_refusal(site, has_turn)
         except (RobotsUnavailableError, RefusedAddressError) as error:
-            self._refusals[site] = error
+            if isinstance(error, RobotsUnavailableError):
+                stale = await self._in_database(self._book.keep_stale_robots, site)
+                if stale is not None:
+                    return Robots(stale, self._token)
+            self._refusals[site] = _Refusal(error, monotonic() + ROBOTS_RETRY_SECONDS)
+            await self._in_database(self._book.release_robots, site)
+            raise
+        except BaseException:
             await self._in_database(self._book.release_robots, site)
             raise
         await self._in_database(self._book.keep_robots, site, robots)

@@ -143,6 +143,8 @@ class HttpClient:
                         if not truncate:
                             raise FetchError(f"{url} is larger than {cap:,} bytes")
                         break
+                else:
+                    body.finish()
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Response(url, answer.status_code, headers, body.content)
         except TimeoutError as error:

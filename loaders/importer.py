@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ from loaders.staging import (
 BATCH_ROWS = 5_000
 _SQL = statements("importer.sql")
 MAX_FIELD_CHARACTERS = 16 * 1024 * 1024
+_HEAD_LINES = 1_000
+"""So many lines of a JSON feed are looked at for one that tells its columns."""
+
 _DELIMITERS = ",;\t|"
 
 
@@ -368,7 +372,7 @@ def _open_reader(file: Path, json_paths: tuple[str, ...] | None) -> Iterator[_Re
         with gzip.open(file, "rb") if is_packed else file.open("rb") as raw:
             text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
             yield _json_reader(text, json_paths) if is_json else _csv_reader(file, text)
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ImportFileError(
             f"{file} is not a complete gzip file: {error}", "Fetch it again; nothing of it was landed."
         ) from error
@@ -419,28 +423,27 @@ def _json_text(value: Any) -> str:
 
 def _json_reader(text: io.TextIOWrapper, paths: tuple[str, ...] | None) -> _Reader:
     lines = (line for line in text if line.strip())
-    if paths is None:
-        first = next(lines, "")
-        record = _json_record(first, ())
-        if record.refusal is None:
-            paths = tuple(json.loads(first))
-        lines = _with_first(first, lines)
+    head: list[str] = []
+    while paths is None and len(head) < _HEAD_LINES and (line := next(lines, None)) is not None:
+        head.append(line)
+        record = _json_object(line)
+        paths = (tuple(record) or None) if isinstance(record, dict) else None
     columns = paths or ()
-    return _Reader(columns, (_json_record(line, columns) for line in lines))
-
-
-def _with_first(first: str, rest: Iterator[str]) -> Iterator[str]:
-    if first:
-        yield first
-    yield from rest
+    return _Reader(columns, (_json_record(line, columns) for line in chain(head, lines)))
 
 
 def _json_record(line: str, paths: Sequence[str]) -> _Record:
     line = line.strip()
+    record = _json_object(line)
+    if isinstance(record, str):
+        return _Record((), line, ("unreadable_json", record))
+    return _Record([json_value(record, path) for path in paths], line, None)
+
+
+def _json_object(line: str) -> dict[str, Any] | str:
+    """The object of a line, or why it holds none."""
     try:
         record = json.loads(line, parse_float=RawNumber, parse_int=RawNumber)
     except (ValueError, RecursionError) as error:
-        return _Record((), line, ("unreadable_json", str(error)))
-    if not isinstance(record, dict):
-        return _Record((), line, ("unreadable_json", "the line is not a JSON object"))
-    return _Record([json_value(record, path) for path in paths], line, None)
+        return str(error)
+    return record if isinstance(record, dict) else "the line is not a JSON object"

@@ -47,7 +47,7 @@ def stored_documents(connection: psycopg.Connection, pages: Sequence[StoredPage]
         _SQL["bodies"], {"session_ids": [page.session_id for page in pages], "urls": [page.url for page in pages]}
     )
     return {
-        StoredPage(session_id, url): Page(document_url, zlib.decompress(body).decode("utf-8", "surrogatepass"))
+        StoredPage(session_id, url): Page(document_url, zlib.decompress(body).decode("utf-8", "surrogatepass"), url)
         for session_id, url, document_url, body in found
     }
 

@@ -13,6 +13,9 @@ MAX_MICRODATA_NESTING = 32
 MAX_MICRODATA_ELEMENTS = 10_000
 MAX_MICRODATA_REFERENCES = 200
 
+MAX_COUNT_DIGITS = 9
+"""Of a number that counts listings or pages; one with more counts nothing, and fits no column."""
+
 MAX_LINKS = 5_000
 MAX_ROWS = 5_000
 
@@ -30,6 +33,11 @@ class PageReadError(PropertyManagerError):
 
 class PageTooCostlyError(PageReadError):
     """A page is built so that reading it would cost far more than its size does."""
+
+
+def believable_count(digits: str | None) -> int | None:
+    """What a text of decimal digits counts; None for any other text, and for one beyond any count."""
+    return int(digits) if digits is not None and digits.isdecimal() and len(digits) <= MAX_COUNT_DIGITS else None
 
 
 def check_document(root: _Element, url: str) -> None:

@@ -14,7 +14,7 @@ from lxml.etree import _Element
 from parsel import Selector, SelectorList
 
 from loaders.fields import LISTING_FIELDS
-from loaders.page_limits import PageReadError, check_document
+from loaders.page_limits import PageReadError, believable_count, check_document
 from loaders.source_files import DetailRules, ListRules, PageRules, Rule
 from loaders.staging import Observation
 from loaders.stated_data import SELECTOR as STATED_DATA
@@ -102,10 +102,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Page:
-    """A page as fetched or rendered: its final address and its HTML."""
+    """A page as fetched or rendered: its final address, its HTML, and the address that was asked for it."""
 
     url: str
     html: str
+    asked_url: str | None = None
+
+    @property
+    def is_redirected(self) -> bool:
+        """Whether another page than the one that was asked answered."""
+        return self.asked_url is not None and page_key(self.url) != page_key(self.asked_url)
 
     @cached_property
     def selector(self) -> Selector:
@@ -145,6 +151,9 @@ class Reader(Protocol):
     def is_challenge(self, page: Page) -> bool:
         """Whether a page that is not ready is a captcha or a challenge."""
 
+    def is_plain_challenge(self, page: Page) -> bool:
+        """Whether it is one for certain, so that rendering it is of no use."""
+
     def key(self, url: str, kind: PageKind) -> str:
         """The normalised address of a page of this kind."""
 
@@ -159,8 +168,11 @@ def reader_of(rules: PageRules | None) -> Reader:
 
 def is_challenge(page: Page) -> bool:
     """Whether a page asks for proof of a human instead of showing what was asked for."""
-    if page.selector.css(_CHALLENGES):
-        return True
+    return bool(page.selector.css(_CHALLENGES)) or is_plain_challenge(page)
+
+
+def is_plain_challenge(page: Page) -> bool:
+    """Whether a page says in words that it is a challenge. A widget alone may belong to a form beside the adverts."""
     heads = page.selector.css("title, h1")
     return any(_CHALLENGE_WORDS.search(text_of(head) or "") for head in heads)
 
@@ -193,7 +205,14 @@ class SelectorReader:
 
     def is_challenge(self, page: Page) -> bool:
         """The usual challenges, and the source file's own `blocked` selectors."""
-        return is_challenge(page) or any(page.selector.css(css) for css in self._rules.blocked)
+        return is_challenge(page) or self._is_blocked(page)
+
+    def is_plain_challenge(self, page: Page) -> bool:
+        """By its words, or by the source file's own `blocked` selectors."""
+        return is_plain_challenge(page) or self._is_blocked(page)
+
+    def _is_blocked(self, page: Page) -> bool:
+        return any(page.selector.css(css) for css in self._rules.blocked)
 
     def key(self, url: str, kind: PageKind) -> str:
         """The normalised address; on result pages without the parameter that says page one."""
@@ -235,8 +254,7 @@ class SelectorReader:
             target = absolute(page.url, reference)
             if target is not None and self._is_own(page, target):
                 number = dict(parse_qsl(urlsplit(target).query)).get(rules.page_parameter or "", "")
-                page_number = int(number) if number.isdecimal() else None
-                yield Link(self.key(target, "list"), "list", page_number=page_number)
+                yield Link(self.key(target, "list"), "list", page_number=believable_count(number))
 
     def _is_own(self, page: Page, target: str) -> bool:
         return is_same_site(target, page.url) or belongs_to(target, self._rules.hosts)
@@ -245,8 +263,7 @@ class SelectorReader:
         stated = page.stated.listing if rules.structured_data else None
         fields, observed = _read_fields(page, page.selector, rules.fields, "detail.fields")
         own_id = fields.pop("source_listing_id", None) or (stated.listing_id if stated else None)
-        if known_id and own_id and own_id != known_id:
-            raise PageReadError(f"{page.url} shows listing {own_id}, while its card leads to {known_id}")
+        _require_same(page, known_id, own_id)
         if stated is not None:
             fields = {**stated.fields, **{name: text for name, text in fields.items() if text is not None}}
             observed = [*observed, *stated.fields]
@@ -275,6 +292,10 @@ class StructuredReader:
     def is_challenge(self, page: Page) -> bool:
         """The usual challenges."""
         return is_challenge(page)
+
+    def is_plain_challenge(self, page: Page) -> bool:
+        """The usual challenges, by their words."""
+        return is_plain_challenge(page)
 
     def key(self, url: str, kind: PageKind) -> str:  # noqa: ARG002
         """The normalised address."""
@@ -310,10 +331,19 @@ class StructuredReader:
         stated = page.stated.listing
         if stated is None:
             raise _nothing_stated(page, "no listing")
+        if page.is_redirected:
+            # Cards and adverts may state ids of different kinds, but another page may well be another advert.
+            _require_same(page, known_id, stated.listing_id)
         key = page_key(page.url)
         parts = urlsplit(key)
         identifier = known_id or stated.listing_id or parts.path + (f"?{parts.query}" if parts.query else "")
         return PageContent([_stated_observation("detail", identifier, key, stated)])
+
+
+def _require_same(page: Page, known_id: str | None, own_id: str | None) -> None:
+    """Raise PageReadError where an advert names another listing than its card did."""
+    if known_id and own_id and own_id != known_id:
+        raise PageReadError(f"{page.url} shows listing {own_id}, while its card leads to {known_id}")
 
 
 def text_of(selector: Selector) -> str | None:
@@ -403,7 +433,7 @@ def _count(page: Page, rule: Rule) -> int | None:
     number = re.search(r"\d(?:[\d.,'\u2019\s\u00a0\u202f]*\d)?", text)
     if number is None:
         raise PageReadError(f"{page.url}: list.count: {text!r} holds no number")
-    return int(re.sub(r"\D", "", number[0]))
+    return believable_count(re.sub(r"\D", "", number[0]))
 
 
 def _attributes(page: Page, rules: DetailRules) -> dict[str, str | None]:

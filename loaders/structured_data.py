@@ -13,6 +13,7 @@ from extruct.w3cmicrodata import MicrodataExtractor
 from parsel import Selector
 
 from loaders.fields import LISTING_FIELDS
+from loaders.page_limits import believable_count
 from loaders.urls import absolute, page_key
 
 Node = dict[str, Any]
@@ -90,8 +91,7 @@ class StructuredData:
         if lists:
             longest = max(lists, key=lambda node: len(_list(node["itemListElement"])))
             items = [item for item in map(self._item, _list(longest["itemListElement"])) if item is not None]
-            count = text_of_value(longest.get("numberOfItems"))
-            return ItemList(items, int(count) if count is not None and count.isdecimal() else None)
+            return ItemList(items, believable_count(text_of_value(longest.get("numberOfItems"))))
         listings = [self._read(node) for node in self.nodes if _rank(node) is not None]
         linked = [listing for listing in listings if listing.url and not is_same_page(self.url, listing.url)]
         return ItemList(linked, None) if linked else None

@@ -54,6 +54,9 @@ class Visitor:
         if response.status == _NOT_MODIFIED and page.read_listing_id is not None:
             return _unchanged(page, page.read_listing_id)
         if response.status in _GONE:
+            if page.kind == "list":
+                # A result page that is missing hides adverts; only an advert can be gone.
+                return _failed(page, f"HTTP {response.status}", response.status)
             return Settlement(page, "done", "gone", via="http", http_status=response.status)
         if response.status in _BLOCKED or response.headers.get("cf-mitigated") == "challenge":
             return _blocked(page, response, f"HTTP {response.status}")
@@ -65,7 +68,7 @@ class Visitor:
             return _unreadable(page, error, response.status)
 
     async def _refused(self, page: ClaimedPage, response: Response) -> Settlement:
-        document = Page(response.url, response.text)
+        document = Page(response.url, response.text, page.url)
         if await _in_thread(self.reader.is_challenge, document):
             return _blocked(page, response, f"HTTP {response.status} with a challenge page")
         error = f"HTTP {response.status}"
@@ -79,18 +82,18 @@ class Visitor:
     async def _read(self, page: ClaimedPage, response: Response) -> Settlement:
         if response.media_type not in _MARKUP:
             return _failed(page, f"the page is {response.media_type}, not HTML", response.status)
-        document, via = Page(response.url, response.text), "http"
+        document, via = Page(response.url, response.text, page.url), "http"
         try:
             if not await _in_thread(self.reader.is_ready, page.kind, document):
-                if await _in_thread(self.reader.is_challenge, document):
+                if await _in_thread(self.reader.is_plain_challenge, document):
                     return _blocked(page, response, _CHALLENGE)
                 document, via = await self._rendered(page, response), "browser"
             content = await _in_thread(self.reader.read, page.kind, document, page.source_listing_id)
             check_amount(response.url, links=len(content.links), rows=len(content.observations))
         except NotReadyError as error:
-            if await _in_thread(self.reader.is_challenge, Page(response.url, error.html)):
+            unready = Page(response.url, error.html, page.url)
+            if await _in_thread(self.reader.is_challenge, unready):
                 return _blocked(page, response, _CHALLENGE)
-            unready = Page(response.url, error.html)
             return replace(self._unrendered(page, response, error), document=unready)
         except RenderError as error:
             return self._unrendered(page, response, error)
@@ -110,13 +113,16 @@ class Visitor:
         )
 
     def _unrendered(self, page: ClaimedPage, response: Response, error: RenderError) -> Settlement:
-        return self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
+        """For another try; the portal answered, so its host is not in trouble."""
+        retry = self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
+        return replace(retry, is_transient=False)
 
     async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
         try:
-            return Page(response.url, await self.renderer.render(response, self.reader.ready(page.kind)))
+            html = await self.renderer.render(response, self.reader.ready(page.kind))
+            return Page(response.url, html, page.url)
         except NotReadyError as error:
-            rendered = Page(response.url, error.html)
+            rendered = Page(response.url, error.html, page.url)
             if self.reader.promises_ready(page.kind) or await _in_thread(self.reader.is_challenge, rendered):
                 raise
             return rendered
@@ -137,16 +143,18 @@ class Visitor:
 
 
 async def _in_thread(read: Callable[..., Result], *arguments: Any) -> Result:
-    """Read a document beside the crawl; one that recurses too deeply is a page that cannot be read."""
+    """Read a document beside the crawl; what no reader can cope with is a page that cannot be read."""
     try:
         return await asyncio.to_thread(read, *arguments)
     except RecursionError as error:
         raise PageReadError("the page is nested too deeply to be read") from error
+    except ValueError as error:
+        raise PageReadError(f"the page cannot be read: {error}") from error
 
 
 def _validators(page: ClaimedPage) -> dict[str, str]:
     """Headers that let the portal answer that the page is as it was."""
-    headers = {"If-None-Match": page.etag, "If-Modified-Since": page.last_modified}
+    headers = {"If-None-Match": _sendable(page.etag), "If-Modified-Since": _sendable(page.last_modified)}
     return {name: value for name, value in headers.items() if value is not None}
 
 
@@ -154,7 +162,13 @@ def _validators_of(page: ClaimedPage, response: Response, via: str) -> dict[str,
     """What the next visit asks with: of the page itself, and not where scripts fill a document that stays the same."""
     if via != "http" or response.url != page.url:
         return {}
-    return {"etag": response.headers.get("etag"), "last_modified": response.headers.get("last-modified")}
+    etag, last_modified = (_sendable(response.headers.get(name)) for name in ("etag", "last-modified"))
+    return {"etag": etag, "last_modified": last_modified}
+
+
+def _sendable(value: str | None) -> str | None:
+    """The value of a header as it may be sent back; None for one that no request can carry."""
+    return value if value is not None and value.isascii() and value.isprintable() else None
 
 
 def _unchanged(page: ClaimedPage, listing_id: str) -> Settlement:

@@ -39,7 +39,8 @@ where
     and coalesce(sessions.status in ('running', 'interrupted', 'scraped', 'published', 'complete'), true);
 
 -- name: open_host
--- Holds the gate of a host that may be asked now, until the transaction ends.
+-- Holds the gate of a host that may be asked now, until the transaction ends; none with as many requests under way as
+-- it may have, one while it fails.
 select hosts.host, hosts.failures, hosts.delay
 from crawl_hosts as hosts
 where
@@ -56,12 +57,21 @@ where
                 or (pages.state = 'leased' and pages.lease_until < clock_timestamp())
             )
     )
+    and (
+        (%(in_flight)s::integer is null and hosts.failures < %(failures_in_a_row)s)
+        or (
+            select count(*)
+            from scrape_pages as busy
+            where busy.host = hosts.host and busy.state = 'leased' and busy.lease_until >= clock_timestamp()
+        ) < case when hosts.failures >= %(failures_in_a_row)s then 1 else %(in_flight)s::integer end
+    )
 order by hosts.next_at, hosts.host
 limit 1
 for update;
 
 -- name: claim_pages
 -- Leases the next pages of a host as its limit allows, and sets its next turn. While the host fails, new pages wait.
+-- A reading of a session that was thrown away is no reading: what it said never became known.
 with
 
 busy as (
@@ -122,6 +132,20 @@ claimed as (
         scrape_pages.url, scrape_pages.page_kind, scrape_pages.attempts, scrape_pages.source_listing_id,
         scrape_pages.host, scrape_pages.card_hash
 
+),
+
+readings as (
+
+    select visits.url, visits.source_listing_id, visits.etag, visits.last_modified
+    from claimed
+    inner join advert_visits as visits on claimed.url = visits.url
+    left join scrape_sessions as sessions on visits.session_id = sessions.session_id
+    where
+        claimed.page_kind = 'detail'
+        and visits.source = %(source)s
+        and visits.reader = %(reader)s
+        and coalesce(sessions.status in ('running', 'interrupted', 'scraped', 'published', 'complete'), true)
+
 )
 
 select
@@ -132,17 +156,12 @@ select
     claimed.host,
     claimed.card_hash,
     coalesce(robots.body is not null and robots.due_at > clock_timestamp(), false) as is_robots_known,
-    visits.source_listing_id as read_listing_id,
-    visits.etag,
-    visits.last_modified
+    readings.source_listing_id as read_listing_id,
+    readings.etag,
+    readings.last_modified
 from claimed
 left join crawl_robots as robots on robots.origin = substring(claimed.url from '^[a-z]+://[^/?#]+')
-left join advert_visits as visits
-    on
-        visits.source = %(source)s
-        and claimed.url = visits.url
-        and visits.reader = %(reader)s
-        and claimed.page_kind = 'detail';
+left join readings on claimed.url = readings.url;
 
 -- name: renew_leases
 -- Keeps the pages that this worker is busy with.

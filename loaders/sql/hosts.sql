@@ -39,6 +39,16 @@ returning origin;
 -- Lets others try to fetch a robots.txt that could not be read.
 update crawl_robots set lease_until = clock_timestamp(), due_at = clock_timestamp() where origin = %(origin)s;
 
+-- name: keep_stale_robots
+-- Puts off fetching a robots.txt again, where it was fetched lately enough to be believed all the same.
+update crawl_robots
+set due_at = clock_timestamp() + make_interval(secs => %(keep)s), lease_until = clock_timestamp()
+where
+    origin = %(origin)s
+    and body is not null
+    and fetched_at > clock_timestamp() - make_interval(secs => %(stale)s)
+returning body;
+
 -- name: keep_robots
 -- Keeps a robots.txt for all workers.
 update crawl_robots

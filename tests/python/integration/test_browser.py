@@ -1,13 +1,27 @@
-"""How the browser is started."""
+"""How the browser is started, what it hands out, and what it leaves behind."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 import psutil
-from playwright.async_api import async_playwright
+import pytest
+from playwright.async_api import Browser, BrowserContext, async_playwright
 
-from loaders.browser import DISABLED_FEATURES, find_browser
+from loaders.browser import DISABLED_FEATURES, Renderer, RenderError, find_browser
+from loaders.gateway import Gateway
+from loaders.http import Response
+from loaders.network_guard import NetworkGuard
+
+
+def document(html: str) -> Response:
+    """A document as it was fetched; what its scripts do needs no portal."""
+    return Response("http://127.0.0.1:9/flat/1", 200, {"content-type": "text/html"}, html.encode())
+
+
+def renderer(**options: float) -> Renderer:
+    return Renderer("home-watch/1", guard=NetworkGuard.parse("127.0.0.1:9"), **{"ready_seconds": 5.0, **options})
 
 
 def test_no_feature_is_on_that_playwright_switches_off() -> None:
@@ -21,3 +35,119 @@ def test_no_feature_is_on_that_playwright_switches_off() -> None:
     prefix = "--disable-features="
     (features,) = [each.removeprefix(prefix) for each in asyncio.run(arguments()) if each.startswith(prefix)]
     assert set(features.split(",")) <= set(DISABLED_FEATURES)
+
+
+def test_half_a_character_is_replaced() -> None:
+    """A script that shortens a text may cut an emoji in two."""
+
+    async def run() -> str:
+        async with renderer() as browser:
+            page = "<p id=t></p><script>t.textContent = 'Loft \\u{1F3E0}'.slice(0, 6); t.className = 'done'</script>"
+            return await browser.render(document(page), ".done")
+
+    html = asyncio.run(run())
+    assert ">Loft ?</p>" in html
+    assert html.encode().decode() == html
+
+
+class WatchedGateway(Gateway):
+    """A gateway that is known to be open until it is closed."""
+
+    opened: ClassVar[list[WatchedGateway]] = []
+
+    async def open(self) -> None:
+        await super().open()
+        self.opened.append(self)
+
+    async def close(self) -> None:
+        await super().close()
+        self.opened.remove(self)
+
+
+@pytest.fixture
+def gateways(monkeypatch: pytest.MonkeyPatch) -> list[WatchedGateway]:
+    """The gateways that are open."""
+    monkeypatch.setattr(WatchedGateway, "opened", [])
+    monkeypatch.setattr("loaders.browser.Gateway", WatchedGateway)
+    return WatchedGateway.opened
+
+
+PLAIN = "<p class=done>1</p>"
+
+
+@pytest.mark.parametrize(
+    ("script", "is_tab_kept"),
+    [
+        pytest.param("event => event.preventDefault()", True, id="asks whether it may be left"),
+        pytest.param("() => { while (true); }", False, id="cannot be left"),
+    ],
+)
+def test_a_page_that_clings_to_its_tab_is_read_all_the_same(
+    gateways: list[WatchedGateway], script: str, is_tab_kept: bool
+) -> None:
+    async def run() -> list[tuple[str, bool]]:
+        read = []
+        async with renderer(tabs=1) as browser:
+            for number in (1, 2):
+                page = f"<p class=done>{number}</p><script>addEventListener('beforeunload', {script})</script>"
+                read.append((await browser.render(document(page), ".done"), bool(gateways)))
+        return read
+
+    (first, is_first_kept), (second, is_second_kept) = asyncio.run(run())
+    assert (">1</p>" in first, ">2</p>" in second) == (True, True)
+    assert (is_first_kept, is_second_kept) == (is_tab_kept, is_tab_kept)
+
+
+def test_no_gateway_is_left_behind(gateways: list[WatchedGateway]) -> None:
+    async def run() -> list[int]:
+        counts = []
+        async with renderer(tabs=1) as browser:
+            await browser.render(document(PLAIN), ".done")
+            counts.append(len(gateways))
+            next(each for each in psutil.Process().children(recursive=True) if is_browser(each)).kill()
+            await asyncio.sleep(0.5)
+            await browser.render(document(PLAIN), ".done")
+            counts.append(len(gateways))
+        return [*counts, len(gateways)]
+
+    assert asyncio.run(run()) == [1, 1, 0]
+
+
+def is_browser(process: psutil.Process) -> bool:
+    return "--remote-debugging-pipe" in process.cmdline()
+
+
+async def never(*_: object, **__: object) -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_browser_that_opens_no_tab_fails_in_time(
+    gateways: list[WatchedGateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(60), renderer(tabs=1) as browser:
+            with monkeypatch.context() as patched:
+                patched.setattr(Browser, "new_context", never)
+                patched.setattr("loaders.browser.OPEN_SECONDS", 1.0)
+                with pytest.raises(RenderError, match="the browser opened no tab within 1 s"):
+                    await browser.render(document(PLAIN), ".done")
+            assert gateways == []
+            await browser.render(document(PLAIN), ".done")
+
+    asyncio.run(run())
+
+
+def test_a_tab_that_does_not_close_keeps_nobody_waiting(
+    gateways: list[WatchedGateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loaders.browser.RENDERS_PER_CONTEXT", 1)
+    monkeypatch.setattr("loaders.browser.CLOSE_SECONDS", 1.0)
+    monkeypatch.setattr(BrowserContext, "close", never)
+
+    async def run() -> str:
+        async with asyncio.timeout(60), renderer(tabs=1) as browser:
+            html = await browser.render(document(PLAIN), ".done")
+            assert gateways == []
+            return html
+
+    assert ">1</p>" in asyncio.run(run())

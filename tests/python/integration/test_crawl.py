@@ -268,6 +268,29 @@ def test_a_portal_without_source_file(database_url: str, connection: psycopg.Con
     assert gone == [(f"{site.url}/flat/2",)]
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_missing_result_page_makes_it_partial(database_url: str, connection: psycopg.Connection, status: int) -> None:
+    """The adverts behind it were not seen, and are not gone."""
+    set_rate(connection, "local_portal")
+    pages: dict[str, Page] = {
+        "/flats": results("/flat/1", following="/flats?page=2"),
+        "/flats?page=2": (status, {}, "no such page"),
+        "/flat/1": flat("A-1", 100_000),
+    }
+    with Site(pages) as site:
+        result = scrape(database_url, url=f"{site.url}/flats")
+        assert site.requests.count("/flats?page=2") == 1
+    assert (result.is_complete, result.listings_seen) == (False, 1)
+    assert result.incomplete_reason == f"1 of 2 result pages failed: HTTP {status}"
+
+
+def test_a_crawl_whose_first_page_is_missing_fails(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    with Site({}) as site, pytest.raises(CrawlFailedError, match=r"read from \S+/flats: HTTP 404"):
+        scrape(database_url, url=f"{site.url}/flats")
+    assert connection.execute("select status from scrape_sessions").fetchall() == [("failed",)]
+
+
 def test_a_page_that_is_gone_or_sold_is_evidence(database_url: str, connection: psycopg.Connection) -> None:
     """Its address no longer answers, or its page says sold: told of the listing that the address showed before."""
     set_rate(connection, "local_portal")
@@ -410,6 +433,18 @@ def test_a_huge_page_costs_only_itself(database_url: str, connection: psycopg.Co
     assert result.listings_seen == 1
     assert result.incomplete_reason is not None
     assert "is larger than 10,485,760 bytes" in result.incomplete_reason
+
+
+def test_a_link_that_is_too_long_costs_only_itself(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    long = [f"/flat/{letter * 3_000}" for letter in "ab"]
+    with Site({"/flats": results("/flat/1", *long), "/flat/1": flat("A-1", 1)}) as site:
+        result = scrape(database_url, url=f"{site.url}/flats", retry=QUICK)
+    assert sorted(site.requests) == ["/flat/1", "/flats", "/robots.txt"]
+    assert result.listings_seen == 1
+    assert result.incomplete_reason == (
+        "2 of 3 advert pages were not fetched: the address is longer than 2,000 characters"
+    )
 
 
 def test_requests_keep_the_longer_of_both_delays(database_url: str, connection: psycopg.Connection) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from loaders.errors import UsageError
+from loaders.importer import ImportFileError, ImportOptions, import_files
 from tests.python.conftest import Command
 
 pytestmark = pytest.mark.core
@@ -204,6 +206,35 @@ def test_bad_input_is_told_without_a_traceback(
     assert message in error["message"]
     assert hint in error["hint"]
     assert connection.execute("select count(*) from property_scrapes_staging").fetchone() == (0,)
+
+
+def test_a_damaged_gzip_file_lands_nothing(connection: psycopg.Connection, tmp_path: Path) -> None:
+    """Its length is right; what is inside is no packed data."""
+    file = tmp_path / "feed.csv.gz"
+    packed = gzip.compress(b"source_listing_id,title\na,Flat\n" * 100)
+    file.write_bytes(packed[:10] + b"\xff" * (len(packed) - 10))
+    with pytest.raises(ImportFileError, match="is not a complete gzip file"):
+        import_files(connection, [file], ImportOptions("feed"))
+    assert connection.execute("select count(*) from scrape_sessions").fetchone() == (0,)
+
+
+def test_a_damaged_first_line_costs_itself_only(connection: psycopg.Connection, tmp_path: Path) -> None:
+    file = tmp_path / "feed.ndjson"
+    whole = ['{"source_listing_id": "a", "title": "Flat"}', '{"source_listing_id": "b", "title": "Loft"}']
+    file.write_text("\n".join(['"source_listing_id": "z"}', "{}", *whole]))
+    (result,) = import_files(connection, [file], ImportOptions("feed"))
+    assert (result.rows_read, result.rows_rejected) == (4, 2)
+    landed = "select source_listing_id, title_text from property_scrapes_staging order by 1"
+    assert connection.execute(landed).fetchall() == [("a", "Flat"), ("b", "Loft")]
+    reasons = "select row_no, reason_code from landing_rejects order by 1"
+    assert connection.execute(reasons).fetchall() == [(1, "unreadable_json"), (2, "missing_id")]
+
+
+def test_a_feed_without_any_object_has_no_columns(connection: psycopg.Connection, tmp_path: Path) -> None:
+    file = tmp_path / "feed.ndjson"
+    file.write_text("no json\n" * 2_000)
+    with pytest.raises(UsageError, match="nothing says which column identifies a listing"):
+        import_files(connection, [file], ImportOptions("feed"))
 
 
 def test_several_words_after_one_set_or_map(command: Command, connection: psycopg.Connection, tmp_path: Path) -> None:

@@ -129,6 +129,29 @@ def test_the_portal_may_say_that_a_page_is_as_it_was(database_url: str, connecti
     assert rows == [("A-1", None, True), ("A-2", "20", False), ("A-3", None, True)]
 
 
+@pytest.mark.parametrize(
+    ("spoiled", "is_asked_whether"),
+    [
+        ("update scrape_sessions set status = 'published'", True),
+        ("update scrape_sessions set status = 'quarantined'", False),
+        ("update scrape_sessions set status = 'failed'", False),
+        ("update advert_visits set reader = 'other selectors'", False),
+    ],
+)
+def test_the_portal_is_not_asked_about_a_reading_that_is_void(
+    database_url: str, connection: psycopg.Connection, spoiled: str, is_asked_whether: bool
+) -> None:
+    """304 would say that nothing changed since fields that nobody knows."""
+    set_rate(connection, "local_portal")
+    with Site({"/flats": results("/flat/1"), "/flat/1": tagged("A-1", "v1")}) as site:
+        scrape(database_url, url=f"{site.url}/flats")
+        connection.execute(spoiled)
+        again = scrape(database_url, url=f"{site.url}/flats")
+    assert site.not_modified == ["/flat/1"] * is_asked_whether
+    price = "select price_text from property_scrapes_staging where session_id = %s"
+    assert connection.execute(price, [again.session_id]).fetchall() == [(None if is_asked_whether else "10",)]
+
+
 def tagged(identifier: str, version: str) -> Any:
     status, _, body = flat(identifier, 20 if version == "v2" else 10)
     return status, {"ETag": f'"{version}"'}, body

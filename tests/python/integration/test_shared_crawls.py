@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -131,6 +132,46 @@ def test_no_more_requests_are_under_way_than_the_source_allows(connection: psyco
     assert [len(first), len(frontier.claim(8)), len(frontier.claim(8))] == [2, 1, 0]
     frontier.flush([done(page, "read") for page in first])
     assert len(frontier.claim(8)) == 2
+
+
+def test_a_host_with_all_its_requests_under_way_leaves_the_turn_to_others(connection: psycopg.Connection) -> None:
+    session, _ = take_session(
+        connection, source="feed", scope="all", target_url="https://p.example/", session_name=None
+    )
+    settings = SourceSettings(requests_per_second=None, requests_in_flight=1)
+    frontier = Frontier(connection, session, reader="r", settings=settings, retry=QUICK)
+    for host in ("p", "q"):
+        for number in range(2):
+            frontier.start(Link(f"https://{host}.example/{number}", "detail"))
+    (one,), (other,) = frontier.claim(4), frontier.claim(4)
+    assert (one.host, other.host, frontier.claim(4)) == ("p.example", "q.example", [])
+    # The gate of the first has been open for longer.
+    frontier.flush([done(other, "read")])
+    assert [page.host for page in frontier.claim(4)] == ["q.example"]
+
+
+def test_pages_that_requests_under_way_hold_back_are_not_asked_for_all_the_time(
+    database_url: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_rate(connection, "local_portal")
+    connection.execute("update sources set requests_in_flight = 1")
+    claims = Counter[bool]()
+    claim = Frontier.claim
+
+    def counted(frontier: Frontier, wanted: int) -> Any:
+        pages = claim(frontier, wanted)
+        claims[bool(pages)] += 1
+        return pages
+
+    def slow(_: int) -> Page:
+        time.sleep(1.0)
+        return flat("A-1", 1)
+
+    monkeypatch.setattr(Frontier, "claim", counted)
+    with Site({**flats(3), "/flat/1": slow}) as site:
+        result = scrape(database_url, url=f"{site.url}/flats", retry=QUICK)
+    assert (result.is_complete, claims[True]) == (True, 4)
+    assert claims[False] <= 25
 
 
 @pytest.mark.parametrize("is_date", [False, True], ids=["seconds", "date"])

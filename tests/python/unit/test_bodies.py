@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from loaders.bodies import MAX_RATIO, Body
+from loaders.bodies import MAX_MEMBERS, MAX_RATIO, Body
 from loaders.errors import FetchError, TransportError
 
 CAP = 4 * 1024 * 1024
@@ -26,6 +26,8 @@ def received(encoding: str, data: bytes, cap: int = CAP, piece: int = 1_000) -> 
     """What is kept of a body that comes in pieces, and whether it all fitted."""
     body = Body(URL, encoding, cap)
     fits = all(body.add(data[start : start + piece]) for start in range(0, len(data), piece))
+    if fits:
+        body.finish()
     return body.content, fits
 
 
@@ -38,6 +40,8 @@ def received(encoding: str, data: bytes, cap: int = CAP, piece: int = 1_000) -> 
         ("gzip", gzip.compress(TEXT)),
         (" GZIP ", gzip.compress(TEXT)),
         ("x-gzip", gzip.compress(TEXT)),
+        ("gzip", gzip.compress(TEXT[:900]) + gzip.compress(b"") + gzip.compress(TEXT[900:])),
+        ("gzip", gzip.compress(TEXT) + bytes(10)),
         ("deflate", zlib.compress(TEXT)),
         ("deflate", raw_deflate(TEXT)),
     ],
@@ -50,6 +54,31 @@ def test_bodies_are_unpacked_piece_by_piece(encoding: str, data: bytes, piece: i
 def test_bodies_are_cut_at_the_cap(encoding: str, data: bytes) -> None:
     assert received(encoding, data, cap=len(TEXT)) == (TEXT, True)
     assert received(encoding, data, cap=len(TEXT) - 1) == (TEXT[:-1], False)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [
+        ("gzip", gzip.compress(TEXT)),
+        ("gzip", gzip.compress(TEXT) + gzip.compress(TEXT)),
+        ("deflate", zlib.compress(TEXT)),
+        ("deflate", raw_deflate(TEXT)),
+    ],
+)
+def test_a_packed_body_that_is_cut_off_is_worth_another_try(encoding: str, packed: bytes) -> None:
+    with pytest.raises(TransportError, match="cut off"):
+        received(encoding, packed[:-1])
+
+
+def test_a_body_is_not_put_together_of_many_members() -> None:
+    member = gzip.compress(b"a")
+    assert received("gzip", MAX_MEMBERS * member) == (MAX_MEMBERS * b"a", True)
+    with pytest.raises(FetchError, match="more than 100 members"):
+        received("gzip", (MAX_MEMBERS + 1) * member)
+
+
+def test_members_share_the_cap() -> None:
+    assert received("gzip", 3 * gzip.compress(b"abc"), cap=7, piece=1_000) == (b"abcabca", False)
 
 
 def test_a_packed_body_that_never_unpacks_to_anything_is_cut_as_well() -> None:

@@ -15,6 +15,7 @@ from parsel import Selector
 from loaders.golden_pages import GoldenPage, golden_pages
 from loaders.pages import Page, PageReadError, Reader, StructuredReader, TooFewMatchesError, reader_of, text_of
 from loaders.source_files import BUILT_IN, load_source_file
+from tests.python.integration.sites import json_ld
 
 PAGES = Path(__file__).parents[1] / "pages"
 GOLDEN_PAGES = [page for folder in sorted(PAGES.iterdir()) for page in golden_pages(folder)]
@@ -65,11 +66,34 @@ def test_a_portal_that_counts_nothing_is_empty(demo: Reader) -> None:
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("1,250 offers", 1250), ("1.250 Angebote", 1250), ("12 345 annonces", 12345), ("7", 7)],
+    [
+        ("1,250 offers", 1250),
+        ("1.250 Angebote", 1250),
+        ("12 345 annonces", 12345),
+        ("7", 7),
+        ("999,999,999 offers", 999_999_999),
+        pytest.param("4,294,967,295 offers", None, id="no count"),
+        pytest.param("9" * 5_000, None, id="more digits than a number may have"),
+    ],
 )
-def test_site_count(demo: Reader, text: str, count: int) -> None:
+def test_site_count(demo: Reader, text: str, count: int | None) -> None:
     card = '<article class="card" data-listing-id="1"><h2 class="card-title"><a href="/a">A</a></h2></article>'
     assert demo.read("list", Page(RESULTS, f'<p class="result-count">{text}</p>{card}')).listing_count == count
+
+
+@pytest.mark.parametrize(("stated", "count"), [(12, 12), ("12", 12), (4_294_967_295, None), ("9" * 5_000, None)])
+def test_stated_count(stated: object, count: int | None) -> None:
+    document = {"@type": "ItemList", "numberOfItems": stated, "itemListElement": [{"url": "/a"}]}
+    assert StructuredReader().read("list", Page(RESULTS, json_ld(document))).listing_count == count
+
+
+def test_a_page_number_beyond_any_count_is_none(demo: Reader) -> None:
+    card = '<article class="card" data-listing-id="1"><h2 class="card-title"><a href="/a">A</a></h2></article>'
+    paging = "".join(f'<a rel="next" href="/listings?page={number}">more</a>' for number in ("2", "9" * 5_000))
+    content = demo.read(
+        "list", Page(RESULTS, f'<p class="result-count">2 offers</p>{card}<nav class="paging">{paging}</nav>')
+    )
+    assert [link.page_number for link in content.links if link.kind == "list"] == [2, None]
 
 
 def test_a_count_without_number_is_an_error(demo: Reader) -> None:
@@ -81,6 +105,29 @@ def test_an_advert_that_shows_another_listing_is_an_error(demo: Reader) -> None:
     page = Page(ADVERT, '<article class="advert" data-listing-id="HF-2" data-ready></article>')
     with pytest.raises(PageReadError, match="shows listing HF-2, while its card leads to HF-1"):
         demo.read("detail", page, "HF-1")
+
+
+@pytest.mark.parametrize(
+    ("asked_url", "known_id", "is_another"),
+    [
+        pytest.param("https://portal.example/listing/K", "K", True, id="moved to another advert"),
+        pytest.param("https://portal.example/listing/K", None, False, id="moved, and no card names it"),
+        pytest.param("https://portal.example/old/M", "M", False, id="moved with its listing"),
+        pytest.param(f"{ADVERT}?utm_source=list", "K", False, id="not moved, ids of different kinds"),
+        pytest.param(None, "K", False, id="not known whether it moved"),
+    ],
+)
+def test_an_advert_that_moved_is_another_one_where_it_says_so(
+    asked_url: str | None, known_id: str | None, is_another: bool
+) -> None:
+    stated = '{"@type": "Apartment", "identifier": "M", "offers": {"@type": "Offer", "price": 1}}'
+    page = Page(ADVERT, f'<script type="application/ld+json">{stated}</script>', asked_url)
+    if is_another:
+        with pytest.raises(PageReadError, match="shows listing M, while its card leads to K"):
+            StructuredReader().read("detail", page, known_id)
+    else:
+        (seen,) = StructuredReader().read("detail", page, known_id).observations
+        assert seen.source_listing_id == (known_id or "M")
 
 
 def test_facts_are_unknown_without_their_table_and_empty_inside_it(demo: Reader) -> None:
@@ -115,6 +162,20 @@ def test_attributes_are_read_row_by_row(demo: Reader) -> None:
 )
 def test_challenges(demo: Reader, html: str) -> None:
     assert demo.is_challenge(Page(RESULTS, html))
+
+
+@pytest.mark.parametrize(
+    ("html", "is_plain"),
+    [
+        ("<title>Just a moment...</title>", True),
+        ('<title>Are you human?</title><div class="g-recaptcha"></div>', True),
+        ('<title>Flats</title><form class="contact"><div class="g-recaptcha"></div></form>', False),
+    ],
+)
+def test_before_rendering_a_challenge_is_told_by_its_words(demo: Reader, html: str, is_plain: bool) -> None:
+    page = Page(RESULTS, html)
+    for reader in (demo, StructuredReader()):
+        assert (reader.is_challenge(page), reader.is_plain_challenge(page)) == (True, is_plain)
 
 
 def test_an_ordinary_page_is_no_challenge(demo: Reader) -> None:

@@ -1,0 +1,125 @@
+"""Single visits: what became of a page, by what the portal answered and what the browser made of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from loaders.browser import NotReadyError, RenderError
+from loaders.frontier import ClaimedPage, Settlement
+from loaders.http import Response
+from loaders.pages import Reader, StructuredReader, reader_of
+from loaders.politeness import RetryPolicy
+from loaders.source_files import BUILT_IN, load_source_file
+from loaders.visits import Visitor
+from tests.python.integration.sites import flat
+
+URL = "https://portal.example/flat/1"
+DEMO = reader_of(load_source_file(BUILT_IN / "demo_portal.yml").rules)
+ADVERT = flat("A-1", 100)[2]
+CLAIMED = ClaimedPage(URL, "detail", 1, None, "portal.example", None, is_robots_known=True)
+
+
+class Portal:
+    """Stands for client, hosts and renderer: answers every request alike, and renders everything to `rendered`."""
+
+    def __init__(
+        self,
+        body: str = ADVERT,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        rendered: str | Exception = "",
+        answers_at: str = URL,
+    ) -> None:
+        self._response = Response(answers_at, status, {"content-type": "text/html", **(headers or {})}, body.encode())
+        self._rendered = rendered
+        self.asked_with: Mapping[str, str] = {}
+
+    async def admit_claimed(self, url: str, *, is_robots_known: bool) -> None:
+        pass
+
+    async def admit(self, url: str) -> None:
+        pass
+
+    async def answered(self, url: str) -> None:
+        pass
+
+    async def get(self, url: str, *, headers: Mapping[str, str], **_: Any) -> Response:
+        self.asked_with = headers
+        return self._response
+
+    async def render(self, document: Response, ready: str) -> str:
+        if isinstance(self._rendered, Exception):
+            raise self._rendered
+        return self._rendered
+
+
+def visit(portal: Portal, page: ClaimedPage = CLAIMED, reader: Reader | None = None) -> Settlement:
+    stand_in: Any = portal
+    visitor = Visitor(stand_in, stand_in, stand_in, reader or StructuredReader(), RetryPolicy())
+    return asyncio.run(visitor.visit(page))
+
+
+def test_half_a_character_in_a_rendered_page_costs_that_page_alone() -> None:
+    settlement = visit(Portal("<p>wait</p>", rendered=f"<title>\ud83d</title>{ADVERT}"))
+    assert (settlement.state, settlement.page_class) == ("failed", "error")
+    assert (settlement.error or "").startswith("the page cannot be read: ")
+
+
+@pytest.mark.parametrize("tag", ['"größer"', '"v\x7f"', '"a\tb"'], ids=["letters", "delete", "tab"])
+def test_tags_that_no_request_can_carry_are_neither_kept_nor_sent(tag: str) -> None:
+    portal = Portal(headers={"etag": tag, "last-modified": "Sat, 28 Nov 2026 10:00:00 GMT"})
+    settlement = visit(portal, CLAIMED._replace(read_listing_id="A-1", etag=tag, last_modified=tag))
+    assert portal.asked_with == {}
+    assert (settlement.etag, settlement.last_modified) == (None, "Sat, 28 Nov 2026 10:00:00 GMT")
+
+
+def test_tags_are_kept_and_sent() -> None:
+    portal = Portal(headers={"etag": 'W/"v2"'})
+    assert visit(portal, CLAIMED._replace(read_listing_id="A-1", etag='"v1"')).etag == 'W/"v2"'
+    assert portal.asked_with == {"If-None-Match": '"v1"'}
+
+
+def test_an_advert_that_leads_to_another_one_lands_nothing() -> None:
+    settlement = visit(Portal(answers_at="https://portal.example/flat/2"), CLAIMED._replace(source_listing_id="A-9"))
+    assert settlement.error == "https://portal.example/flat/2 shows listing A-1, while its card leads to A-9"
+    assert (settlement.state, settlement.observations) == ("failed", ())
+
+
+SHELL = "<div id=app></div>"
+
+
+@pytest.mark.parametrize("error", [RenderError("the browser failed"), NotReadyError("nothing appeared", SHELL)])
+@pytest.mark.parametrize(("attempt", "state"), [(1, "todo"), (2, "failed")])
+def test_trouble_of_the_browser_is_none_of_the_portal(error: RenderError, attempt: int, state: str) -> None:
+    settlement = visit(Portal(SHELL, rendered=error), CLAIMED._replace(attempt=attempt), DEMO)
+    assert (settlement.state, settlement.error, settlement.is_transient) == (state, error.message, False)
+
+
+def test_trouble_of_the_portal_is_transient() -> None:
+    settlement = visit(Portal(status=503))
+    assert (settlement.state, settlement.error, settlement.is_transient) == ("todo", "HTTP 503", True)
+
+
+CONTACT_FORM = f'<title>Flats</title>{SHELL}<form><div class="g-recaptcha"></div></form>'
+
+
+def test_a_page_with_a_captcha_in_a_form_is_rendered() -> None:
+    settlement = visit(Portal(CONTACT_FORM, rendered=CONTACT_FORM + ADVERT))
+    assert (settlement.state, settlement.page_class, settlement.via) == ("done", "ok", "browser")
+
+
+@pytest.mark.parametrize("reader", [DEMO, StructuredReader()])
+def test_a_page_of_which_rendering_leaves_a_captcha_is_blocked(reader: Reader) -> None:
+    left = NotReadyError("nothing appeared", CONTACT_FORM)
+    settlement = visit(Portal(CONTACT_FORM, rendered=left), reader=reader)
+    assert (settlement.state, settlement.page_class) == ("failed", "blocked")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_with_a_captcha_is_blocked(status: int) -> None:
+    assert visit(Portal(CONTACT_FORM, status=status)).page_class == "blocked"
