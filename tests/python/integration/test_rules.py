@@ -164,8 +164,8 @@ def test_13_a_changed_rule_is_rehearsed_then_applied_and_results_carry_its_versi
         where observed_at::date in ('2024-05-04', '2024-05-05')
         """
     )
-    # One evaluation is missing, another one is miscounted; the live rows of flat-0, flat-2 and flat-3 break a rule each;
-    # the latest session is told.
+    # One evaluation is missing, another one is miscounted; the rows of flat-0, flat-2 and flat-3 break a rule each; the
+    # latest session is told.
     assert failures_of_dbt_tests(command) == dict(zip(RULE_TESTS, (2, 3, 1, 2), strict=True))
 
 
