@@ -107,4 +107,5 @@ def test_one_altered_row_is_noticed(command: Command, shared_data: Path, tmp_pat
 
     result = command.ok("import", tmp_path / "altered.csv", *REDFIN, "--json").json
     known = expected(folder / "transitions.csv")[:3]
+    assert days_of_syncs(result) == known_days(folder / "transitions.csv")[:3]
     assert [position for position, _, _ in differences(counted_by_syncs(result), known)] == [2]
