@@ -35,6 +35,7 @@ mutants: env ## Small mistakes made in the SQL, one at a time: do the tests noti
 
 faults: env ## Kills, races and a database that goes away: are the tables right? ARGS='--repeat 1 --random 20'
 	$(BIN)/python -m tests.faults $(ARGS)
+	$(if $(ARGS),,PROPERTY_ORDER_EXAMPLES=20 $(BIN)/pytest tests/python/integration/test_order.py -q --timeout 0)
 
 env: ## The virtual environment .venv; PYTHON=... chooses the interpreter
 	@PYTHON='$(PYTHON)' sh scripts/bootstrap/env.sh

@@ -67,7 +67,7 @@ departed as (
     where
         published.listing_status = 'removed'
         and published.source in (select newcomers.source from newcomers)
-        and published.removed_at > (select min(newcomers.observed_at) - interval '90 days' from newcomers)
+        and published.removed_at >= (select min(newcomers.observed_at) - interval '90 days' from newcomers)
     union all
     select
         published.*,

@@ -172,9 +172,11 @@ def _race_checks(stage: Stage, story: Story, rounds: int) -> list[Check]:
     checks = []
     for number in range(rounds):
         if number % 10 == 8:
-            title, run = "two plain dbt builds", partial(races.plain_builds, stage, story)
+            title, run = "two plain dbt builds and a command", partial(races.plain_builds, stage, story)
+        elif number % 10 == 7:
+            title, run = "three scopes of a source side by side", partial(races.scopes_of_one_source, stage, 3)
         elif number % 10 == 9:
-            title, run = "three sources side by side", partial(races.different_scopes, stage, 3)
+            title, run = "three sources side by side", partial(races.different_sources, stage, 3)
         else:
             count, wait = (2, 5, 10)[number % 3], number % 2 == 1
             title = f"{count} syncs at once{', waiting' if wait else ''}"

@@ -64,11 +64,23 @@ def expected(transitions: Path) -> list[Counts]:
     return [_with_derived({ours: int(row[theirs]) for theirs, ours in _COLUMNS.items()}, row) for row in rows]
 
 
+def known_days(transitions: Path) -> list[tuple[str, str]]:
+    """The day or month of the session before, empty for the first, and that of each session."""
+    with transitions.open(newline="", encoding="utf-8") as file:
+        return [(row["from"], row["to"]) for row in csv.DictReader(file)]
+
+
+def days_of_syncs(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """The same days of observation, from what `--json` printed, in its order."""
+    days = [session["observed_at"][:10] for sync in document["syncs"] for session in sync["sessions"]]
+    return list(zip(["", *days], days, strict=False))
+
+
 def counted_by_syncs(document: dict[str, Any]) -> list[Counts]:
     """The counts that `--json` printed, in order of observation."""
     sessions = [session for sync in document["syncs"] for session in sync["sessions"]]
     sessions.sort(key=lambda session: session["observed_at"])
-    return [_derived({name: session[name] for name in _COLUMNS.values()}) for session in sessions]
+    return _derived([{name: session[name] for name in _COLUMNS.values()} for session in sessions])
 
 
 def counted_from_feed(connection: psycopg.Connection, source: str) -> list[Counts]:
@@ -110,7 +122,7 @@ def counted_from_feed(connection: psycopg.Connection, source: str) -> list[Count
         """,
         {"source": source},
     )
-    return [_derived(dict(zip(_COLUMNS.values(), row, strict=True))) for row in rows]
+    return _derived([dict(zip(_COLUMNS.values(), row, strict=True)) for row in rows])
 
 
 def differences(found: Iterable[Counts], known: Iterable[Counts]) -> list[tuple[int, Counts, Counts]]:
@@ -119,11 +131,20 @@ def differences(found: Iterable[Counts], known: Iterable[Counts]) -> list[tuple[
     return [(position, ours, theirs) for position, (ours, theirs) in enumerate(pairs) if ours != theirs]
 
 
-def _derived(counts: Counts) -> Counts:
-    """Counts with the columns that follow from them: listings in common, and those with only other fields changed."""
-    common = counts["observed"] - counts["created"] - counts["reactivated"]
-    return {**counts, "common": common, "changed_other_only": counts["updated"] - counts["price_changed"]}
+def _derived(sessions: list[Counts]) -> list[Counts]:
+    """Counts with those that follow from them: listings of the session before, in common, and changed but in price."""
+    before = [0, *(counts["observed"] for counts in sessions)]
+    return [
+        {
+            **counts,
+            "observed_before": observed_before,
+            "common": counts["observed"] - counts["created"] - counts["reactivated"],
+            "changed_other_only": counts["updated"] - counts["price_changed"],
+        }
+        for observed_before, counts in zip(before, sessions, strict=False)
+    ]
 
 
 def _with_derived(counts: Counts, row: dict[str, str]) -> Counts:
-    return {**counts, "common": int(row["common"]), "changed_other_only": int(row["changed_other_only"])}
+    derived = {"observed_before": "n_from", "common": "common", "changed_other_only": "changed_other_only"}
+    return {**counts, **{ours: int(row[theirs]) for ours, theirs in derived.items()}}

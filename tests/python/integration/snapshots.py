@@ -93,6 +93,17 @@ def tables(connection: psycopg.Connection) -> dict[str, list[tuple[Any, ...]]]:
     return {name: connection.execute(query).fetchall() for name, query in queries.items()}
 
 
+def empty(connection: psycopg.Connection) -> None:
+    """Take away everything that was imported, and what syncs made of it."""
+    connection.execute(
+        """
+        truncate
+            property_scrapes_staging, landing_rejects, listing_sightings, property_changes, properties_live,
+            properties_history, sync_sessions, sync_metadata, sync_requests, scrape_sessions, scrape_pages
+        """
+    )
+
+
 def land_day(
     command: Command,
     folder: Path,

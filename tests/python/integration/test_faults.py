@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.python.conftest import Command
-from tests.python.integration.snapshots import MAPPING, edited, flats, tables, without, write_csv
+from tests.python.integration.snapshots import MAPPING, edited, empty, flats, tables, without, write_csv
 
 pytestmark = pytest.mark.slow
 
@@ -70,13 +70,7 @@ def _without_fault(
     command: Command, connection: psycopg.Connection, files: tuple[Path, Path]
 ) -> dict[str, list[tuple[object, ...]]]:
     """The tables of the same two imports on an emptied database, without a fault."""
-    connection.execute(
-        """
-        truncate
-            property_scrapes_staging, landing_rejects, listing_sightings, property_changes, properties_live,
-            properties_history, sync_sessions, sync_metadata, sync_requests, scrape_sessions, scrape_pages
-        """
-    )
+    empty(connection)
     command.ok("import", files[0], *DAY_ONE, *ONE_ABSENCE)
     command.ok("import", files[1], *DAY_TWO)
     return tables(connection)

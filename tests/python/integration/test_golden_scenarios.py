@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from tests.python.conftest import Command, Result
-from tests.python.integration.snapshots import MAPPING, Row, edited, flats, tables, without, write_csv
+from tests.python.integration.sites import Site
+from tests.python.integration.snapshots import MAPPING, Row, edited, empty, flats, tables, without, write_csv
 
 pytestmark = pytest.mark.core
 
@@ -89,16 +90,26 @@ def test_2_empty_session_changes_nothing_and_the_next_run_recovers(
 
 
 @pytest.mark.slow
-def test_3_only_the_complete_scope_counts_absences(feed: Feed, connection: psycopg.Connection) -> None:
-    north, south = flats(10), flats(10, start=101)
-    feed.complete(1, north, scope="north")
-    feed.complete(1, south, scope="south")
-    for day in (2, 3):
-        counts_north = feed.partial(day, without(north, "flat-1"), scope="north")
-        counts_south = feed.complete(day, without(south, "flat-101"), scope="south")
-        assert (counts_north["missing"], counts_north["removed"]) == (0, 0)
-    assert (counts_south["missing"], counts_south["removed"]) == (0, 1)
+def test_3_only_the_complete_scope_counts_absences(
+    feed: Feed, command: Command, connection: psycopg.Connection
+) -> None:
+    with Site({"/north": (403, {}, "no")}) as site:
+        scope = f"{site.url}/north"
+        north, south = flats(10), flats(10, start=101)
+        feed.complete(1, north, scope=scope)
+        feed.complete(1, south, scope="south")
+        for day in (2, 3):
+            failed = command.run("scrape", "--url", scope, "--source", "feed", "--set", "requests_per_second=null")
+            assert failed.code == 1, failed.stdout + failed.stderr
+            counts_south = feed.complete(day, without(south, "flat-101"), scope="south")
+            assert (counts_south["missing"], counts_south["removed"]) == ((1, 0), (0, 1))[day - 2]
+        counts_north = feed.partial(4, without(north, "flat-1"), scope=scope)
+    assert (counts_north["missing"], counts_north["removed"]) == (0, 0)
     assert active(connection) == (north.keys() | south.keys()) - {"flat-101"}
+    statuses = connection.execute(
+        "select status, is_complete from scrape_sessions where scope = %s order by opened_at", [scope]
+    ).fetchall()
+    assert statuses == [("complete", True), ("failed", False), ("failed", False), ("complete", False)]
 
 
 @pytest.mark.slow
@@ -133,11 +144,13 @@ def test_8_back_after_removal_is_reactivated_in_a_second_spell(feed: Feed, conne
     assert (counts["reactivated"], counts["created"], counts["updated"]) == (1, 0, 0)
     row = connection.execute(
         """
-        select listing_status, spell_number, price, first_seen_at::date::text, spell_started_at::date::text, removed_at
+        select
+            listing_status, spell_number, price, first_seen_at::date::text, spell_started_at::date::text, removed_at,
+            earlier_days_on_market
         from properties_live where source_listing_id = 'flat-7'
         """
     ).fetchone()
-    assert row == ("active", 2, 99_000, "2024-05-01", "2024-05-23", None)
+    assert row == ("active", 2, 99_000, "2024-05-01", "2024-05-23", None, 2), "on the market from the 1st to the 3rd"
     spells = connection.execute(
         """
         select change_type, property_changes.observed_at::date::text from property_changes
@@ -176,7 +189,10 @@ def test_12_two_syncs_at_once_publish_once(feed: Feed, command: Command, connect
     rows = connection.execute("select count(*), count(distinct property_id) from property_changes").fetchone()
     assert rows == (200, 200)
     assert connection.execute("select count(*) from sync_metadata where version is not null").fetchone() == (1,)
-    assert connection.execute("select count(*) from properties_history").fetchone() == (200,)
+    two_at_once = tables(connection)
+    empty(connection)
+    feed.complete(1, flats(200))
+    assert two_at_once == tables(connection), "the tables differ from those of a single sync"
 
 
 @pytest.mark.slow

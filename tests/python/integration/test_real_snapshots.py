@@ -17,20 +17,28 @@ from tests.python.integration.real_snapshots import (
     REDFIN,
     counted_by_syncs,
     counted_from_feed,
+    days_of_syncs,
     differences,
     expected,
+    known_days,
 )
 
 
 @pytest.mark.slow
 def test_four_polish_months(command: Command, connection: psycopg.Connection, shared_data: Path) -> None:
     folder = shared_data / "poland_apartments"
-    months = sorted(folder.glob("*.csv.gz"))
-    result = command.ok("import", *months, *POLAND, "--json").json
+    days = known_days(folder / "transitions.csv")
+    landed = []
+    for file, (_, month) in zip(sorted(folder.glob("*.csv.gz")), days, strict=True):
+        assert month.replace("-", "_") in file.name
+        options = ("--observed-at", f"{month}-01T00:00:00Z", "--no-sync", "--json")
+        landed.append(command.ok("import", file, *POLAND, *options).json)
+    result = command.ok("sync-pending", "--json").json
 
     known = expected(folder / "transitions.csv")
-    assert result["rows_read"] == 68_894
-    assert (result["rows_rejected"], result["duplicates_collapsed"]) == (0, 0)
+    assert sum(each["rows_read"] for each in landed) == 68_894
+    assert [(each["rows_rejected"], each["duplicates_collapsed"]) for each in landed] == [(0, 0)] * 4
+    assert [(before[:7], month[:7]) for before, month in days_of_syncs(result)] == days
     assert differences(counted_by_syncs(result), known) == []
     assert differences(counted_from_feed(connection, "poland"), known) == []
 
@@ -79,6 +87,7 @@ def test_eighty_four_redfin_days(command: Command, connection: psycopg.Connectio
     known = expected(folder / "transitions.csv")
     assert len(result["syncs"]) == len(known) == 84
     assert (result["rows_read"], result["duplicates_collapsed"]) == (21_452, 10)
+    assert days_of_syncs(result) == known_days(folder / "transitions.csv")
     assert differences(counted_by_syncs(result), known) == []
     assert differences(counted_from_feed(connection, "redfin"), known) == []
 
@@ -99,4 +108,5 @@ def test_one_altered_row_is_noticed(command: Command, shared_data: Path, tmp_pat
 
     result = command.ok("import", tmp_path / "altered.csv", *REDFIN, "--json").json
     known = expected(folder / "transitions.csv")[:3]
+    assert days_of_syncs(result) == known_days(folder / "transitions.csv")[:3]
     assert [position for position, _, _ in differences(counted_by_syncs(result), known)] == [2]

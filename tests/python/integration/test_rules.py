@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from tests.python.conftest import Command
-from tests.python.integration.real_snapshots import POLAND
+from tests.python.integration.real_snapshots import POLAND_WITH_DEFAULTS
 from tests.python.integration.snapshots import MAPPING, Row, edited, flats, tables, write_csv
 
 INSERT = """
@@ -95,6 +95,7 @@ def test_13_a_changed_rule_is_rehearsed_then_applied_and_results_carry_its_versi
     assert connection.execute("select count(*) from public_intermediate.int_listings_observed").fetchone() == (10,)
 
     connection.execute(INSERT, ("dear", "price", "range", '{"max": 108000}', "error"))
+    connection.execute(INSERT, ("northern", "latitude", "geo_bounds", '{"min_latitude": 0}', "error"))
     assert feed.day(3, everything)["rejected"] == 2
     connection.execute("update validation_rules set rule_config = '{\"max\": 109000}' where rule_name = 'dear'")
     (latest, *_) = command.ok("rules", "dry-run", "dear", "--sessions", "1", "--json").json["rehearsals"]
@@ -121,10 +122,29 @@ def test_13_a_changed_rule_is_rehearsed_then_applied_and_results_carry_its_versi
     assert counted == [(1, 10, 2), (2, 10, 1)]
     assert held_back(connection) == {"flat-10": (["dear"], 2)}
 
-    # flat-1 was created before there was a rule, so its price is not asked; the price of flat-2 came under the rule.
-    feed.day(5, edited(everything, "flat-2", price=101_000))
+    # flat-1 was created before there was a rule, so its price is not asked; the price of flat-2 came under the rule,
+    # and so did all of flat-0, a known home under another id, and the longitude of flat-3.
+    later = edited(edited(everything, "flat-2", price=101_000), "flat-3", price=102_000)
+    feed.day(5, {**later, **flats(1, start=0)})
+    connection.execute(
+        """
+        update property_changes set
+            change_type = case change_type when 'created' then 'relisted' else change_type end,
+            field_name = case change_type when 'updated' then 'longitude' end
+        where observed_at::date = '2024-05-05' and property_id in (
+            select property_id from properties_live where source_listing_id in ('flat-0', 'flat-3')
+        )
+        """
+    )
     assert failures_of_dbt_tests(command) == dict.fromkeys(RULE_TESTS, 0)
-    connection.execute("update properties_live set price = 999999 where source_listing_id in ('flat-1', 'flat-2')")
+    connection.execute(
+        """
+        update properties_live set
+            price = case when source_listing_id = 'flat-3' then price else 999999 end,
+            latitude = case when source_listing_id in ('flat-1', 'flat-3') then -1 end
+        where source_listing_id in ('flat-0', 'flat-1', 'flat-2', 'flat-3')
+        """
+    )
     connection.execute(
         """
         delete from rule_evaluations where rule_name = 'dear' and evaluated_at = (
@@ -144,8 +164,9 @@ def test_13_a_changed_rule_is_rehearsed_then_applied_and_results_carry_its_versi
         where observed_at::date in ('2024-05-04', '2024-05-05')
         """
     )
-    # One evaluation is missing, another one is miscounted; one live price breaks the rule; the latest session is told.
-    assert failures_of_dbt_tests(command) == dict(zip(RULE_TESTS, (2, 1, 1, 2), strict=True))
+    # One evaluation is missing, another one is miscounted; the rows of flat-0, flat-2 and flat-3 break a rule each; the
+    # latest session is told.
+    assert failures_of_dbt_tests(command) == dict(zip(RULE_TESTS, (2, 3, 1, 2), strict=True))
 
 
 @pytest.mark.slow
@@ -390,8 +411,12 @@ def test_damaged_areas_are_flagged_exactly_and_change_nothing(
         row[area] = damaged[row[listing_id]] = row[area].split(".")[0] + ".Bep"
     with (tmp_path / "damaged.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])
-    command.ok("import", months[0], *POLAND)
-    counts = command.ok("import", tmp_path / "damaged.csv", *POLAND, "--json").json["syncs"][0]["sessions"][0]
+    command.ok("import", months[0], *POLAND_WITH_DEFAULTS)
+    imported = command.ok("import", tmp_path / "damaged.csv", *POLAND_WITH_DEFAULTS, "--json").json
+    counts = imported["syncs"][0]["sessions"][0]
+    assert [counts[name] for name in ("session_status", "frozen_fields", "rejected", "held", "removed")] == [
+        *("complete", [], 0, 5, 0)
+    ], "the default settings publish the rest"
 
     found = connection.execute(
         """

@@ -94,6 +94,7 @@ def _transitions(days: list[dict[str, Row]]) -> list[dict[str, int]]:
         transitions.append(
             {
                 "observed": len(day),
+                "observed_before": len(previous),
                 "created": len(day.keys() - seen),
                 "reactivated": len((day.keys() & seen) - previous),
                 "removed": len(previous - day.keys()),

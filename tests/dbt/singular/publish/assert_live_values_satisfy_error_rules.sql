@@ -19,7 +19,7 @@ rules as materialized (
     where
         is_enabled
         and severity = 'error'
-        and rule_type in ('required', 'range', 'length', 'pattern', 'enum', 'type')
+        and rule_type in ('required', 'range', 'length', 'pattern', 'enum', 'type', 'geo_bounds')
 
 ),
 
@@ -36,7 +36,7 @@ live as (
 feed as (
 
     select * from {{ ref('property_changes') }}
-    where is_published and status = 'applied' and change_type in ('created', 'updated', 'reactivated')
+    where is_published and status = 'applied' and change_type in ('created', 'relisted', 'updated', 'reactivated')
 
 ),
 
@@ -56,7 +56,11 @@ brought as (
         feed.change_type,
         rules.rule_name
     from feed
-    inner join rules on feed.field_name is null or feed.field_name = rules.field_name
+    inner join rules
+        on
+            feed.field_name is null
+            or feed.field_name = rules.field_name
+            or (rules.rule_type = 'geo_bounds' and feed.field_name in ('latitude', 'longitude'))
     order by feed.property_id asc, rules.rule_name asc, feed.sequence desc
 
 )
@@ -65,7 +69,8 @@ select
     live.property_id,
     rules.rule_name,
     brought.session_id,
-    found.text_value
+    case when rules.rule_type = 'geo_bounds' then concat_ws(', ', live.latitude, live.longitude) else found.text_value end
+        as found_value
 from brought
 inner join rules on brought.rule_name = rules.rule_name
 inner join live on brought.property_id = live.property_id
