@@ -12,8 +12,6 @@ from tests.python.conftest import Command, Result
 from tests.python.integration.sites import Site
 from tests.python.integration.snapshots import MAPPING, Row, edited, empty, flats, tables, without, write_csv
 
-pytestmark = pytest.mark.core
-
 
 class Feed:
     """Imports one session after another, a day apart, and keeps what each sync counted."""
@@ -55,6 +53,7 @@ def active(connection: psycopg.Connection) -> set[str]:
     return {listing_id for (listing_id,) in rows}
 
 
+@pytest.mark.core
 def test_1_partial_session_updates_and_adds_but_removes_nothing(
     feed: Feed, command: Command, connection: psycopg.Connection
 ) -> None:
@@ -70,6 +69,7 @@ def test_1_partial_session_updates_and_adds_but_removes_nothing(
     assert counts["removal_suppressed_reason"] in command.ok("status").stdout.replace("\n", " ")
 
 
+@pytest.mark.core
 @pytest.mark.slow
 def test_2_empty_session_changes_nothing_and_the_next_run_recovers(
     feed: Feed, command: Command, connection: psycopg.Connection
@@ -131,6 +131,7 @@ def test_4_a_session_far_below_the_usual_volume_removes_nothing(feed: Feed) -> N
     assert "the median of recent sessions is 50" in counts["removal_suppressed_reason"]
 
 
+@pytest.mark.core
 @pytest.mark.slow
 def test_8_back_after_removal_is_reactivated_in_a_second_spell(feed: Feed, connection: psycopg.Connection) -> None:
     everything = flats(20)
@@ -165,6 +166,7 @@ def test_8_back_after_removal_is_reactivated_in_a_second_spell(feed: Feed, conne
     ]
 
 
+@pytest.mark.core
 @pytest.mark.slow
 def test_12_a_session_synced_twice_leaves_identical_tables(
     feed: Feed, command: Command, connection: psycopg.Connection
@@ -178,6 +180,7 @@ def test_12_a_session_synced_twice_leaves_identical_tables(
     assert tables(connection) == before
 
 
+@pytest.mark.core
 @pytest.mark.slow
 def test_12_two_syncs_at_once_publish_once(feed: Feed, command: Command, connection: psycopg.Connection) -> None:
     session_id = feed.land(1, flats(200), "--complete", "--no-sync").json["session_ids"][0]
@@ -215,6 +218,7 @@ def test_18_a_listing_leaves_only_when_every_scope_misses_it(feed: Feed, connect
     assert "flat-2" not in active(connection)
 
 
+@pytest.mark.core
 @pytest.mark.slow
 def test_19_an_older_session_arriving_late_moves_no_field_back(feed: Feed, connection: psycopg.Connection) -> None:
     everything = flats(10)

@@ -13,11 +13,10 @@ from loaders.errors import UsageError
 from loaders.importer import ImportFileError, ImportOptions, import_files
 from tests.python.conftest import Command
 
-pytestmark = pytest.mark.core
-
 MAP = ("--map", "source_listing_id=id", "title=title", "price=price")
 
 
+@pytest.mark.core
 @pytest.mark.slow
 def test_bad_rows_cost_themselves_only(command: Command, connection: psycopg.Connection, tmp_path: Path) -> None:
     file = tmp_path / "feed.csv"
@@ -47,6 +46,7 @@ def test_bad_rows_cost_themselves_only(command: Command, connection: psycopg.Con
     assert "nul_character" in details
 
 
+@pytest.mark.core
 def test_ndjson_keeps_the_notation_of_numbers_and_reads_paths(
     command: Command, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
@@ -75,6 +75,7 @@ def test_ndjson_keeps_the_notation_of_numbers_and_reads_paths(
     assert live == [("1", "1500.50", ["garden", "lift"], True, {"extra": 1}), ("2", None, None, False, {})]
 
 
+@pytest.mark.core
 def test_an_unmapped_column_stays_in_the_payload(
     command: Command, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
@@ -110,6 +111,7 @@ def test_empty_is_a_change_and_absent_or_unreadable_is_not(
     assert changes == [("a", "title", "Flat", None), ("c", "price", 300, None)]
 
 
+@pytest.mark.core
 @pytest.mark.slow
 def test_a_sync_that_changed_much_lets_the_planner_know(
     command: Command, connection: psycopg.Connection, tmp_path: Path
@@ -262,6 +264,7 @@ def test_several_words_after_one_set_or_map(command: Command, connection: psycop
     assert audited == (3,)
 
 
+@pytest.mark.core
 def test_json_reports_have_the_documented_shape(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "feed.csv"
     file.write_text("id,title,price\na,Flat,1\n")
@@ -294,6 +297,7 @@ def test_a_row_that_cannot_be_landed_is_no_absence(
     assert connection.execute("select count(*) from properties_live where listing_status = 'active'").fetchone() == (3,)
 
 
+@pytest.mark.core
 def test_a_row_without_a_value_to_split_by_makes_no_session(
     command: Command, connection: psycopg.Connection, tmp_path: Path
 ) -> None:

@@ -69,8 +69,10 @@ select
     live.property_id,
     rules.rule_name,
     brought.session_id,
-    case when rules.rule_type = 'geo_bounds' then concat_ws(', ', live.latitude, live.longitude) else found.text_value end
-        as found_value
+    case
+        when rules.rule_type = 'geo_bounds' then concat_ws(', ', live.latitude, live.longitude)
+        else found.text_value
+    end as found_value
 from brought
 inner join rules on brought.rule_name = rules.rule_name
 inner join live on brought.property_id = live.property_id
