@@ -1,3 +1,5 @@
+{#- In hours, since days differ where clocks change. -#}
+{%- set ninety_days = "interval '2160 hours'" -%}
 {%- set home_columns = [
     'street_address', 'city', 'latitude', 'longitude', 'area_m2', 'price', 'currency', 'property_type', 'offer_type',
     'rooms', 'bedrooms', 'floor', 'year_built',
@@ -67,7 +69,7 @@ departed as (
     where
         published.listing_status = 'removed'
         and published.source in (select newcomers.source from newcomers)
-        and published.removed_at >= (select min(newcomers.observed_at) - interval '90 days' from newcomers)
+        and published.removed_at >= (select min(newcomers.observed_at) - {{ ninety_days }} from newcomers)
     union all
     select
         published.*,
@@ -123,7 +125,7 @@ same_homes as (
             and newcomer_places.place_key = departed_places.place_key
     where
         departed_places.left_at
-        between newcomer_places.observed_at - interval '90 days' and newcomer_places.observed_at
+        between newcomer_places.observed_at - {{ ninety_days }} and newcomer_places.observed_at
         and {{ is_same_home('newcomer_places', 'departed_places') }}
 
 ),
