@@ -46,9 +46,6 @@ OPEN_SECONDS = 30.0
 CLOSE_SECONDS = 5.0
 """How long leaving a page, or closing what showed it, may take."""
 
-POLL_SECONDS = 0.05
-"""How often a page is looked at; Playwright's own way asks for a frame to be drawn each time."""
-
 MAX_SCRIPT_MEGABYTES = 512
 RENDERS_PER_CONTEXT = 300
 DISABLED_FEATURES = (
@@ -95,7 +92,6 @@ _READ_DOCUMENT = """(() => {
     const html = type + (document.documentElement ? document.documentElement.outerHTML : "");
     return html.length > %d ? null : html;
 })()"""
-_IS_THERE = "ready => document.querySelector(ready) !== null"
 _UNNEEDED = ("Image", "Media", "Font")
 _SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 _SYSTEM_PATHS = (
@@ -218,9 +214,7 @@ class Renderer:
         await tab.gateway.begin_page()
         await tab.page.goto(document.url, wait_until="commit")
         try:
-            await tab.page.wait_for_function(
-                _IS_THERE, arg=ready, polling=POLL_SECONDS * 1000, timeout=self._ready_seconds * 1000
-            )
+            await tab.page.wait_for_selector(ready, state="attached", timeout=self._ready_seconds * 1000)
         except PlaywrightTimeoutError as error:
             trouble = tab.gateway.trouble or tab.trouble
             raise NotReadyError(

@@ -189,6 +189,6 @@ def test_a_crawl_meets_every_trap_and_goes_on(
         "/script/alerts": "rendering took more than",
     }.items():
         assert reason in errors[path], path
-    assert own_peak < 600, "MB of the crawl itself"
+    assert own_peak < 400, "MB of the crawl itself"
     assert browser_peak < 1_200, "MB of the largest process of the browser"
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024 < 1_200
