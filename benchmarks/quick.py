@@ -8,7 +8,6 @@ elsewhere. It uses databases of its own on a throw-away embedded server, or on t
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import subprocess
 import sys
@@ -27,7 +26,6 @@ from loaders.database import connect, statements
 from loaders.errors import UsageError
 from loaders.importer import ImportOptions, ImportResult, import_files
 from scripts import embedded_postgres
-from scripts.dbt_runner import dbt_directory
 from scripts.sync import sync_pending
 
 ROUNDS = 3
@@ -148,11 +146,9 @@ def _land(connection: psycopg.Connection, file: Path) -> ImportResult:
 def _sync(connection: psycopg.Connection, url: str) -> Sync:
     before = _database_seconds(connection)
     started = time.perf_counter()
-    sync_pending(url)
+    (report,) = sync_pending(url)
     seconds = time.perf_counter() - started
-    results = json.loads((dbt_directory() / "run_results.json").read_text(encoding="utf-8"))
-    nodes = {result["unique_id"].split(".")[-1]: result["execution_time"] for result in results["results"]}
-    return Sync(seconds, _database_seconds(connection) - before, nodes)
+    return Sync(seconds, _database_seconds(connection) - before, report.node_seconds)
 
 
 def _sync_by_hand(url: str, landed: ImportResult) -> Seconds:

@@ -46,10 +46,11 @@ class NodeFailure:
 
 @dataclass(frozen=True)
 class DbtOutcome:
-    """What a run reported: whether all went well, and what did not."""
+    """What a run reported: whether all went well, what did not, and the seconds that each node took, by its name."""
 
     success: bool
     failures: tuple[NodeFailure, ...]
+    node_seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class DbtProject:
         return self._built.get(self._place, [])
 
     def _views_and_seeds(self) -> list[str]:
-        nodes = self._manifests[self._place].nodes.values()
+        # Hooks count as nodes too, of a materialisation that is a view's.
+        nodes = [node for node in self._manifests[self._place].nodes.values() if node.resource_type in ("model", "seed")]
         return [f'"{node.schema}"."{node.alias}"' for node in nodes if node.config.materialized in ("view", "seed")]
 
     def compile_models(self, *names: str) -> dict[str, CompiledModel]:
@@ -189,7 +191,8 @@ def _outcome(result: Any) -> DbtOutcome:
     if result.exception is not None:
         raise DbtFailedError(str(result.exception), f"The log is {log_directory() / 'dbt.log'}.")
     failures = [_failure(node) for node in result.result.results if node.status in ("error", "fail", "runtime error")]
-    return DbtOutcome(success=bool(result.success), failures=tuple(failures))
+    node_seconds = {each.node.unique_id.split(".", 2)[-1]: each.execution_time for each in result.result.results}
+    return DbtOutcome(success=bool(result.success), failures=tuple(failures), node_seconds=node_seconds)
 
 
 def _failure(result: BaseResult) -> NodeFailure:

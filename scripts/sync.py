@@ -58,13 +58,14 @@ class SessionCounts:
 
 @dataclass(frozen=True)
 class SyncReport:
-    """One sync: when it ran, how long (seconds), and its sessions."""
+    """One sync: when it ran, how long (seconds), its sessions, and the seconds of dbt's nodes by their names."""
 
     sync_id: uuid.UUID
     status: str
     started_at: datetime
     seconds: float
     sessions: tuple[SessionCounts, ...]
+    node_seconds: dict[str, float]
 
     @property
     def has_quarantined(self) -> bool:
@@ -211,7 +212,9 @@ def _sync_once(
         raise _failed(sync, outcome)
     with connection.cursor(row_factory=class_row(SessionCounts)) as cursor:
         counts = cursor.execute(_SQL["session_counts"], {"sync_id": sync["sync_id"]}).fetchall()
-    return SyncReport(sync["sync_id"], sync["status"], sync["started_at"], sync["seconds"], tuple(counts))
+    return SyncReport(
+        sync["sync_id"], sync["status"], sync["started_at"], sync["seconds"], tuple(counts), outcome.node_seconds
+    )
 
 
 def _failed(sync: dict[str, Any] | None, outcome: DbtOutcome) -> SyncFailedError:

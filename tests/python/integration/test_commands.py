@@ -15,7 +15,7 @@ from scripts import embedded_postgres
 from scripts.demo.market import Market
 from scripts.demo.portal import DemoPortal
 from tests.python.conftest import ROOT, Command
-from tests.python.integration.snapshots import MAPPING, edited, flats, write_csv
+from tests.python.integration.snapshots import MAPPING, edited, flats, land_day, write_csv
 
 A_SESSION = "aaaaaaaa-0000-4000-8000-000000000001"
 
@@ -51,6 +51,33 @@ def test_sync_takes_older_sessions_of_the_source_first(command: Command, pending
     assert "Nothing was pending." in again.stdout
     assert f"Session {pending[2]} is complete already." in again.stderr
     assert command.ok("sync-pending", "--json").json == {"syncs": [], "interrupted": []}
+
+
+def test_a_process_builds_the_views_that_outlive_a_sync_once(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """Unless somebody dropped one meanwhile. A view that is built anew has another object id."""
+
+    def view_ids() -> dict[str, int]:
+        rows = connection.execute(
+            """
+            select relname, pg_class.oid from pg_class inner join pg_namespace on relnamespace = pg_namespace.oid
+            where relkind = 'v' and nspname = 'staging' and relname in ('stg_sources', 'stg_published_listings')
+            """
+        )
+        return dict(rows.fetchall())
+
+    land_day(command, tmp_path, 1, flats(2))
+    first = view_ids()
+    land_day(command, tmp_path, 2, flats(3))
+    assert view_ids() == first
+    assert len(first) == 2
+
+    connection.execute("drop view staging.stg_sources")
+    land_day(command, tmp_path, 3, flats(2))
+    built = view_ids()
+    assert set(built) == set(first)
+    assert not set(built.values()) & set(first.values())
 
 
 @pytest.mark.slow
