@@ -6,7 +6,6 @@ Comments and Jinja are left alone, and so are texts with spaces, which only peop
 from __future__ import annotations
 
 import hashlib
-import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -86,11 +85,13 @@ def files_to_mutate(root: Path, patterns: Sequence[str], excluded: Sequence[str]
 
 
 def sample(mutants: Sequence[Mutant], size: int, seed: int) -> list[Mutant]:
-    """A random choice that depends on the mutants and the seed alone; all of them when there are no more."""
-    ordered = sorted(mutants, key=lambda mutant: (mutant.path, mutant.start, mutant.end, mutant.replacement))
-    if size >= len(ordered):
-        return ordered
-    return random.Random(seed).sample(ordered, size)
+    """A random choice by the lines and the seed alone, so that an edit changes it no more than it changes the lines."""
+
+    def rank(mutant: Mutant) -> tuple[str, int, int, str]:
+        lines = f"{seed}\0{mutant.path}\0{mutant.original_line}\0{mutant.mutated_line}"
+        return hashlib.sha256(lines.encode()).hexdigest(), mutant.start, mutant.end, mutant.replacement
+
+    return sorted(mutants, key=rank)[:size]
 
 
 def _mutant(path: str, text: str, operator: str, change: _Change) -> Mutant:

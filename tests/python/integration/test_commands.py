@@ -62,7 +62,7 @@ def test_a_process_builds_the_views_that_outlive_a_sync_once(
         rows = connection.execute(
             """
             select relname, pg_class.oid from pg_class inner join pg_namespace on relnamespace = pg_namespace.oid
-            where relkind = 'v' and nspname = 'staging' and relname in ('stg_sources', 'stg_published_listings')
+            where relkind = 'v' and nspname = 'public_staging' and relname in ('stg_sources', 'stg_published_listings')
             """
         )
         return dict(rows.fetchall())
@@ -73,7 +73,7 @@ def test_a_process_builds_the_views_that_outlive_a_sync_once(
     assert view_ids() == first
     assert len(first) == 2
 
-    connection.execute("drop view staging.stg_sources")
+    connection.execute("drop view public_staging.stg_sources")
     land_day(command, tmp_path, 3, flats(2))
     built = view_ids()
     assert set(built) == set(first)

@@ -126,6 +126,13 @@ def test_the_sample_depends_on_its_seed_alone() -> None:
     assert len(sample(mutants, 10_000, seed=1)) == len(mutants)
 
 
+def test_an_edit_leaves_the_sample_of_other_lines_as_it_was() -> None:
+    text = (ROOT / "models/intermediate/int_sessions_gated.sql").read_text(encoding="utf-8")
+    before = {(each.original_line, each.mutated_line) for each in sample(mutants_of("gate.sql", text), 20, seed=1)}
+    edited = mutants_of("gate.sql", "-- Another line.\n\n" + text)
+    assert {(each.original_line, each.mutated_line) for each in sample(edited, 20, seed=1)} == before
+
+
 def test_each_known_survivor_is_still_a_mutant() -> None:
     """A reason that fits no mutant any more would hide the next one on that line."""
     files = files_to_mutate(ROOT, PATTERNS, EXCLUDED)
