@@ -91,8 +91,11 @@ class DbtProject:
 
     def _views_and_seeds(self) -> list[str]:
         # Hooks count as nodes too, of a materialisation that is a view's.
-        nodes = [node for node in self._manifests[self._place].nodes.values() if node.resource_type in ("model", "seed")]
-        return [f'"{node.schema}"."{node.alias}"' for node in nodes if node.config.materialized in ("view", "seed")]
+        return [
+            f'"{node.schema}"."{node.alias}"'
+            for node in self._manifests[self._place].nodes.values()
+            if node.resource_type in ("model", "seed") and node.config.materialized in ("view", "seed")
+        ]
 
     def compile_models(self, *names: str) -> dict[str, CompiledModel]:
         """The queries of some models by name, without running anything."""
