@@ -7,7 +7,7 @@
 {% macro parse_area(text, number_format, area_unit) -%}
 {%- set unit_of_source = "case when " ~ area_unit ~ " = 'sqft' then 0.09290304 else 1 end" -%}
 case
-    when {{ text }} is null then null
+    when {{ text }} is null or {{ text }} = '' then null
     when {{ is_bare_number(text, number_format) }} then {{ text }}::numeric * {{ unit_of_source }}
     else (
         select {{ grouped_number('measured.number', 'measured.number_format') }} * measured.factor

@@ -6,7 +6,7 @@
 -#}
 {% macro parse_number(text, number_format, plain_decimals=12) -%}
 case
-    when {{ text }} is null then null
+    when {{ text }} is null or {{ text }} = '' then null
     when {{ is_bare_number(text, number_format, plain_decimals) }} then {{ text }}::numeric
     else (
         select {{ grouped_number('plain.number', number_format) }}

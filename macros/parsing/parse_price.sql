@@ -6,7 +6,7 @@
 -#}
 {% macro parse_price(text, number_format, marked_price) -%}
 case
-    when {{ text }} is null then null
+    when {{ text }} is null or {{ text }} = '' then null
     when {{ is_bare_number(text, number_format, plain_decimals=2) }} then {{ text }}::numeric
     when {{ marked_price }} is null then {{ grouped_number(plain_number(text), number_format) }}
     when {{ marked_price }} = translate({{ marked_price }}, '0123456789', '') then null

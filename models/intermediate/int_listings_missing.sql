@@ -15,7 +15,7 @@ past_sessions as (
 
 ),
 
-compared as (
+compared as not materialized (
 
     select * from {{ ref('int_listings_compared') }}
 

@@ -26,7 +26,8 @@ observed as (
 
 ),
 
-published as (
+-- Asked by key, by status and by what it continues, never read as a whole.
+published as not materialized (
 
     select
         property_id,

@@ -1,9 +1,1 @@
-with
-
-published as (
-
-    select * from {{ source('property_manager', 'properties_live') }}
-
-)
-
-select * from published
+select * from {{ source('property_manager', 'properties_live') }}

@@ -1,11 +1,3 @@
-with
-
-replaced as (
-
-    select * from {{ source('property_manager', 'replaced_listings') }}
-
-)
-
 select
     property_id,
     session_id,
@@ -25,4 +17,4 @@ select
 
     price_changed_at,
     held_at
-from replaced
+from {{ source('property_manager', 'replaced_listings') }}

@@ -1,14 +1,6 @@
-with
-
-retired_scopes as (
-
-    select * from {{ source('property_manager', 'retired_scopes') }}
-
-)
-
 select
     source,
     scope,
 
     retired_at
-from retired_scopes
+from {{ source('property_manager', 'retired_scopes') }}

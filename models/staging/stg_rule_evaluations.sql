@@ -1,11 +1,3 @@
-with
-
-evaluations as (
-
-    select * from {{ source('property_manager', 'rule_evaluations') }}
-
-)
-
 select
     sync_id,
     session_id,
@@ -18,4 +10,4 @@ select
     violated_count,
 
     evaluated_at
-from evaluations
+from {{ source('property_manager', 'rule_evaluations') }}

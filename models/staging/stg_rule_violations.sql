@@ -1,11 +1,3 @@
-with
-
-violations as (
-
-    select * from {{ source('property_manager', 'rule_violations') }}
-
-)
-
 select
     property_id,
     session_id,
@@ -20,4 +12,4 @@ select
     rule_version,
 
     observed_at
-from violations
+from {{ source('property_manager', 'rule_violations') }}

@@ -1,12 +1,4 @@
 {%- set parsed_types = ('text', 'text[]') %}
-with
-
-scraped as (
-
-    select * from {{ source('property_manager', 'property_scrapes_staging') }}
-
-)
-
 select
     property_id,
     session_id,
@@ -19,4 +11,4 @@ select
     row_no,
 
     landed_at
-from scraped
+from {{ source('property_manager', 'property_scrapes_staging') }}

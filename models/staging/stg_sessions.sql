@@ -1,11 +1,3 @@
-with
-
-sessions as (
-
-    select * from {{ source('property_manager', 'scrape_sessions') }}
-
-)
-
 select
     session_id,
 
@@ -39,4 +31,4 @@ select
     observed_at,
     scraped_at,
     published_at
-from sessions
+from {{ source('property_manager', 'scrape_sessions') }}

@@ -1,11 +1,3 @@
-with
-
-sources as (
-
-    select * from {{ source('property_manager', 'sources') }}
-
-)
-
 select
     source,
 
@@ -26,4 +18,4 @@ select
     freshness_hours,
     max_fill_rate_drop,
     max_id_turnover
-from sources
+from {{ source('property_manager', 'sources') }}

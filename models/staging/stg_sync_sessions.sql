@@ -1,11 +1,3 @@
-with
-
-sync_sessions as (
-
-    select * from {{ source('property_manager', 'sync_sessions') }}
-
-)
-
 select
     sync_id,
     session_id,
@@ -26,4 +18,4 @@ select
     held,
     rejected,
     removals_suppressed
-from sync_sessions
+from {{ source('property_manager', 'sync_sessions') }}

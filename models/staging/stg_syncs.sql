@@ -1,11 +1,3 @@
-with
-
-syncs as (
-
-    select * from {{ source('property_manager', 'sync_metadata') }}
-
-)
-
 select
     sync_id,
     invocation_id,
@@ -19,4 +11,4 @@ select
     started_at,
     published_at,
     finished_at
-from syncs
+from {{ source('property_manager', 'sync_metadata') }}

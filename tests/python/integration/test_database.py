@@ -100,6 +100,22 @@ def test_plain_dbt_build_on_a_clean_database_and_with_pending_sessions(
     assert tables(connection) == before
 
 
+@pytest.mark.usefixtures("command")
+@pytest.mark.parametrize(
+    "view", ["stg_published_listings", "stg_listing_sightings", "stg_replaced_listings", "stg_rule_violations"]
+)
+def test_listings_are_looked_up_by_key(connection: psycopg.Connection, view: str) -> None:
+    """A view that PostgreSQL cannot fold into the query around it is read as a whole, however few listings are asked
+    for: see decision 16.
+    """
+    for kind in ("seqscan", "hashjoin", "mergejoin"):
+        connection.execute(f"set enable_{kind} = off".encode())
+    query = sql.SQL("explain select listings.* from {} as asked inner join {} as listings using (property_id)")
+    asked = sql.SQL("(select gen_random_uuid() as property_id from generate_series(1, 10))")
+    plan = connection.execute(query.format(asked, sql.Identifier("public_staging", view))).fetchall()
+    assert any("Index Cond: (property_id = " in line for (line,) in plan), plan
+
+
 def test_plain_dbt_says_what_an_unmigrated_database_needs(empty_database_url: str, parsed_project: Path) -> None:
     result = plain_dbt(empty_database_url, parsed_project, "build")
     assert result.returncode != 0
