@@ -32,7 +32,12 @@ field_findings as (
         fields.is_frozen,
         case
             when fields.fill_rate is null and fields.usual_fill_rate >= 0.2 then 'lost'
-            when fields.usual_fill_rate - fields.fill_rate >= least(0.25, fields.usual_fill_rate / 2) then 'dropped'
+            when
+                fields.fill_rate < fields.usual_fill_rate
+                and fields.usual_fill_rate - fields.fill_rate >= least(0.25, fields.usual_fill_rate / 2)
+                -- Of a few adverts none may have what is rare.
+                and fields.usual_fill_rate * fields.listing_count >= 3
+                then 'dropped'
             when fields.unreadable_count >= greatest(0.01 * fields.listing_count, 1) then 'unreadable'
             when fields.weight >= 3 and fields.fill_rate < 0.5 then 'sparse'
         end as finding,
