@@ -39,7 +39,11 @@ _DOES_NOT_COMPILE = re.compile(
 )
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _LAST_RESORT = ("tests/python/integration/test_golden_scenarios.py", "tests/python/integration/test_transitions.py")
-_LAST_RESORT_FOR_PUBLICATION = ("tests/python/integration/test_faults.py", "tests/python/integration/test_database.py")
+_LAST_RESORT_BY_FOLDER = {
+    "macros/quality/": ("tests/python/integration/test_rules.py",),
+    "macros/publish/": ("tests/python/integration/test_faults.py", "tests/python/integration/test_database.py"),
+    "models/publish/": ("tests/python/integration/test_faults.py", "tests/python/integration/test_database.py"),
+}
 _TEST_HAS_FAILED = 1
 
 
@@ -116,9 +120,8 @@ class Worker:
     def _by_golden_tests(self, mutant: Mutant) -> Verdict:
         import pytest
 
-        files = _LAST_RESORT
-        if "/publish/" in mutant.path:
-            files = (*_LAST_RESORT, *_LAST_RESORT_FOR_PUBLICATION)
+        own = [files for folder, files in _LAST_RESORT_BY_FOLDER.items() if mutant.path.startswith(folder)]
+        files = [*_LAST_RESORT, *(file for files in own for file in files)]
         said = io.StringIO()
         with redirect_stdout(said), redirect_stderr(said):
             code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files])
