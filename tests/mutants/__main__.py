@@ -85,14 +85,15 @@ def _judge(root: Path, waiting: list[Mutant], store: Path, processes: int, *, qu
         todo.put(mutant)
     lock, errors = threading.Lock(), []
 
-    def work() -> None:
+    def work(number: int) -> None:
+        options = [*([] if quick else ["--last-resort"]), *(["--check-original"] if number == 0 else [])]
         try:
-            with _worker(root, quick=quick) as process:
+            with _worker(root, options) as process:
                 _work(process, todo, store, lock)
         except (WorkerFailedError, OSError) as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(processes)]
+    threads = [threading.Thread(target=work, args=[number]) for number in range(processes)]
     for thread in threads:
         thread.start()
     try:
@@ -137,14 +138,14 @@ def _answer(process: subprocess.Popen[str]) -> Result:
 
 
 @contextmanager
-def _worker(root: Path, *, quick: bool) -> Iterator[subprocess.Popen[str]]:
+def _worker(root: Path, options: list[str]) -> Iterator[subprocess.Popen[str]]:
     """A process that tries mutants on a copy of the project, which is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder) / "project"
         shutil.copytree(root, copy, ignore=_COPIED)
         environment = {**os.environ, "PROPERTY_HOME": str(Path(folder) / "home"), "PYTHONPATH": str(copy)}
         environment.pop("DATABASE_URL", None)
-        command = [sys.executable, "-m", "tests.mutants.worker", *([] if quick else ["--last-resort"])]
+        command = [sys.executable, "-m", "tests.mutants.worker", *options]
         process = subprocess.Popen(
             command, cwd=copy, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
