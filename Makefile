@@ -1,4 +1,7 @@
 BIN := .venv/bin
+SQL := $(shell find models tests/dbt -name '*.sql')
+# What the style of all of them depends on.
+SQL_RULES := pyproject.toml requirements.lock $(shell find macros -name '*.sql')
 PYTEST := $(BIN)/pytest tests/python -q -rs --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
@@ -16,10 +19,13 @@ test: env browser lint ## Everything that is checked; ends with the list of skip
 check: env lint ## Lint and the quick tests, in under two minutes
 	$(PYTEST) -m "not slow"
 
-lint: env ## Style of Python and SQL
+lint: env .venv/.sql-linted ## Style of Python and SQL; SQL that has not changed since it passed is not read again
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint --processes 2 models tests/dbt
+
+.venv/.sql-linted: $(SQL) $(SQL_RULES) | env
+	$(BIN)/sqlfluff lint --processes 2 $(if $(filter $(SQL_RULES),$?),models tests/dbt,$(filter $(SQL),$?))
+	@touch $@
 
 docs: env ## The dbt documentation with its lineage, as one static page
 	$(BIN)/property-manager docs
