@@ -92,6 +92,7 @@ _READ_DOCUMENT = """(() => {
     const html = type + (document.documentElement ? document.documentElement.outerHTML : "");
     return html.length > %d ? null : html;
 })()"""
+_WORLD = "property-manager"
 _UNNEEDED = ("Image", "Media", "Font")
 _SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 _SYSTEM_PATHS = (
@@ -380,7 +381,8 @@ def _note_failure(tab: _Tab, resource_type: str, url: str) -> None:
 
 async def _content(tab: _Tab) -> str:
     """The document as it stands, read where the page's own scripts cannot interfere."""
-    world = await tab.devtools.send("Page.createIsolatedWorld", {"frameId": tab.main_frame})
+    # Worlds without a name pile up: each page's would be made again at every page that follows it in the tab.
+    world = await tab.devtools.send("Page.createIsolatedWorld", {"frameId": tab.main_frame, "worldName": _WORLD})
     reading = {"expression": _READ_DOCUMENT % MAX_BODY_BYTES, "contextId": world["executionContextId"]}
     answer = await tab.devtools.send("Runtime.evaluate", {**reading, "returnByValue": True})
     html = answer["result"].get("value")

@@ -113,6 +113,32 @@ def test_no_gateway_is_left_behind(gateways: list[WatchedGateway]) -> None:
     assert asyncio.run(run()) == [1, 1, 0]
 
 
+def test_reading_a_page_leaves_nothing_in_its_tab() -> None:
+    """What is left of one page costs time at every later page."""
+
+    async def run() -> list[int]:
+        counts = []
+        async with renderer(tabs=1) as browser:
+            for _ in range(4):
+                await browser.render(document(PLAIN), ".done")
+                counts.append(await script_contexts(browser))
+        return counts
+
+    first, *later = asyncio.run(run())
+    assert later == [first] * 3
+
+
+async def script_contexts(browser: Renderer) -> int:
+    """How many worlds of scripts the idle tab of a renderer holds."""
+    (tab,) = browser._idle
+    devtools = await tab.context.new_cdp_session(tab.page)
+    contexts: list[object] = []
+    devtools.on("Runtime.executionContextCreated", lambda context: contexts.append(context))
+    await devtools.send("Runtime.enable")
+    await devtools.detach()
+    return len(contexts)
+
+
 def is_browser(process: psutil.Process) -> bool:
     return "--remote-debugging-pipe" in process.cmdline()
 
