@@ -50,6 +50,42 @@ def test_half_a_character_is_replaced() -> None:
     assert html.encode().decode() == html
 
 
+def test_a_page_that_goes_elsewhere_is_waited_for_there() -> None:
+    page = """<p>1</p><script>
+        const next = new Blob(["<p class=done>2</p>"], {type: "text/html"});
+        setTimeout(() => { location.replace(URL.createObjectURL(next)); }, 200);
+    </script>"""
+
+    async def run() -> str:
+        async with renderer(tabs=1) as browser:
+            return await browser.render(document(page), ".done")
+
+    assert ">2</p>" in asyncio.run(run())
+
+
+def test_what_a_script_redefines_changes_nothing_of_what_is_read() -> None:
+    page = """<p class=done>1</p><script>
+        document.querySelector = () => null;
+        Object.defineProperty(Element.prototype, "outerHTML", {get: () => "forged"});
+        window.setTimeout = () => {};
+    </script>"""
+
+    async def run() -> str:
+        async with renderer(tabs=1) as browser:
+            return await browser.render(document(page), ".done")
+
+    assert '<p class="done">1</p>' in asyncio.run(run())
+
+
+def test_a_selector_that_is_none_fails_at_once() -> None:
+    async def run() -> None:
+        async with asyncio.timeout(60), renderer(tabs=1, ready_seconds=60.0) as browser:
+            await browser.render(document(PLAIN), "..")
+
+    with pytest.raises(RenderError, match=r"'\.\.' is not a valid selector"):
+        asyncio.run(run())
+
+
 class WatchedGateway(Gateway):
     """A gateway that is known to be open until it is closed."""
 
