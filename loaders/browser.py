@@ -55,6 +55,10 @@ RENDERS_PER_CONTEXT = 300
 DISABLED_FEATURES = (
     # A process kept ready for the next site would serve one page each time, at a third of the page's cost.
     "SpareRendererForSitePerProcess",
+    # The address bar of a full browser would take two more pages for each tab.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
     # Chromium takes the last list alone, so Playwright's own features are named again.
     "AvoidUnnecessaryBeforeUnloadCheckSync",
     "DestroyProfileOnBrowserClose",
@@ -272,6 +276,7 @@ class Renderer:
             tree["frameTree"]["frame"]["id"],
             asyncio.get_running_loop().create_future(),
         )
+        await _minimise(tab)
         await _intercept(tab)
         page.on("crash", lambda _: _note_crash(tab))
         page.on("dialog", _answer_dialog)
@@ -322,6 +327,14 @@ class Renderer:
                     await browser.close()
         if playwright is not None:
             await playwright.stop()
+
+
+async def _minimise(tab: _Tab) -> None:
+    """Spare a full browser drawing its window, of which nobody sees anything; the page is still shown its frames."""
+    with suppress(PlaywrightError):
+        window = await tab.devtools.send("Browser.getWindowForTarget")
+        bounds = {"windowId": window["windowId"], "bounds": {"windowState": "minimized"}}
+        await tab.devtools.send("Browser.setWindowBounds", bounds)
 
 
 async def _intercept(tab: _Tab) -> None:

@@ -50,6 +50,24 @@ def test_half_a_character_is_replaced() -> None:
     assert html.encode().decode() == html
 
 
+def test_a_page_that_waits_until_it_is_seen_is_rendered() -> None:
+    """Portals load what comes into view, and draw when a frame is due."""
+    page = """<div style="height: 100px"></div><p id=t>waits</p><script>
+        const seen = new IntersectionObserver(([entry]) => {
+            if (!entry.isIntersecting || document.visibilityState !== "visible") return;
+            requestAnimationFrame(() => requestAnimationFrame(() => { t.className = "done"; }));
+        });
+        seen.observe(t);
+    </script>"""
+
+    async def run() -> str:
+        async with renderer(tabs=1) as browser:
+            await browser.render(document(PLAIN), ".done")
+            return await browser.render(document(page), ".done")
+
+    assert 'class="done">waits' in asyncio.run(run())
+
+
 def test_a_page_that_goes_elsewhere_is_waited_for_there() -> None:
     page = """<p>1</p><script>
         const next = new Blob(["<p class=done>2</p>"], {type: "text/html"});
