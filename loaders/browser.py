@@ -6,10 +6,12 @@ Every tab has a gateway of its own as its only way to the network.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sys
 from base64 import b64encode
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +29,6 @@ from playwright.async_api import (
     async_playwright,
 )
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from loaders.browser_memory import hold_memory
 from loaders.errors import PropertyManagerError
@@ -40,6 +41,9 @@ READY_SECONDS = 15.0
 RENDER_SHARE = 3.0
 """A page may take so many times the seconds until `ready`, with its scripts and until its HTML is taken."""
 
+LOOK_SECONDS = 0.05
+"""How often a page is looked at until it is ready."""
+
 OPEN_SECONDS = 30.0
 """How long opening a tab in a running browser may take."""
 
@@ -51,6 +55,10 @@ RENDERS_PER_CONTEXT = 300
 DISABLED_FEATURES = (
     # A process kept ready for the next site would serve one page each time, at a third of the page's cost.
     "SpareRendererForSitePerProcess",
+    # The address bar of a full browser would take two more pages for each tab.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
     # Chromium takes the last list alone, so Playwright's own features are named again.
     "AvoidUnnecessaryBeforeUnloadCheckSync",
     "DestroyProfileOnBrowserClose",
@@ -92,6 +100,11 @@ _READ_DOCUMENT = """(() => {
     const html = type + (document.documentElement ? document.documentElement.outerHTML : "");
     return html.length > %d ? null : html;
 })()"""
+_READ_READY_DOCUMENT = f"""new Promise(resolve => {{
+    const look = () => document.querySelector(%s) === null ? setTimeout(look, {LOOK_SECONDS * 1000:g}) : resolve();
+    look();
+}}).then(() => {_READ_DOCUMENT})"""
+_WORLD = "property-manager"
 _UNNEEDED = ("Image", "Media", "Font")
 _SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 _SYSTEM_PATHS = (
@@ -140,6 +153,7 @@ class _Tab:
     devtools: CDPSession
     gateway: Gateway
     main_frame: str
+    crash: asyncio.Future[None]
     document: Response | None = None
     trouble: str | None = None
     renders: int = 0
@@ -214,15 +228,15 @@ class Renderer:
         await tab.gateway.begin_page()
         await tab.page.goto(document.url, wait_until="commit")
         try:
-            await tab.page.wait_for_selector(ready, state="attached", timeout=self._ready_seconds * 1000)
-        except PlaywrightTimeoutError as error:
+            async with asyncio.timeout(self._ready_seconds):
+                return await _unless_it_crashes(tab, _content_when_ready(tab, ready))
+        except TimeoutError as error:
             trouble = tab.gateway.trouble or tab.trouble
             raise NotReadyError(
                 f"{ready!r} did not appear within {self._ready_seconds:g} s of rendering"
                 + (f" ({trouble})" if trouble else ""),
                 await _content(tab),
             ) from error
-        return await _content(tab)
 
     async def _open_tab(self) -> _Tab:
         browser = await self._running_browser()
@@ -254,8 +268,17 @@ class Renderer:
         page = await context.new_page()
         devtools = await context.new_cdp_session(page)
         tree = await devtools.send("Page.getFrameTree")
-        tab = _Tab(context, page, devtools, gateway, main_frame=tree["frameTree"]["frame"]["id"])
+        tab = _Tab(
+            context,
+            page,
+            devtools,
+            gateway,
+            tree["frameTree"]["frame"]["id"],
+            asyncio.get_running_loop().create_future(),
+        )
+        await _minimise(tab)
         await _intercept(tab)
+        page.on("crash", lambda _: _note_crash(tab))
         page.on("dialog", _answer_dialog)
         page.on("popup", _close)
         page.on("response", lambda answer: _note_trouble(tab, answer.status, answer.url))
@@ -304,6 +327,14 @@ class Renderer:
                     await browser.close()
         if playwright is not None:
             await playwright.stop()
+
+
+async def _minimise(tab: _Tab) -> None:
+    """Spare a full browser drawing its window, of which nobody sees anything; the page is still shown its frames."""
+    with suppress(PlaywrightError):
+        window = await tab.devtools.send("Browser.getWindowForTarget")
+        bounds = {"windowId": window["windowId"], "bounds": {"windowState": "minimized"}}
+        await tab.devtools.send("Browser.setWindowBounds", bounds)
 
 
 async def _intercept(tab: _Tab) -> None:
@@ -368,6 +399,11 @@ async def _close(page: Page) -> None:
         await page.close()
 
 
+def _note_crash(tab: _Tab) -> None:
+    if not tab.crash.done():
+        tab.crash.set_result(None)
+
+
 def _note_trouble(tab: _Tab, status: int, url: str) -> None:
     if status >= 400:
         tab.trouble = f"{url} answered HTTP {status}"
@@ -378,11 +414,44 @@ def _note_failure(tab: _Tab, resource_type: str, url: str) -> None:
         tab.trouble = f"{url} failed"
 
 
+async def _unless_it_crashes(tab: _Tab, reading: Coroutine[Any, Any, str]) -> str:
+    """What is read of a page; one that crashed would never answer."""
+    task = asyncio.create_task(reading)
+    try:
+        await asyncio.wait({task, tab.crash}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise RenderError("the page crashed")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _content_when_ready(tab: _Tab, ready: str) -> str:
+    """The document once something in it matches, however often the page goes elsewhere until then."""
+    while True:
+        try:
+            return await _evaluated(tab, _READ_READY_DOCUMENT % (json.dumps(ready), MAX_BODY_BYTES))
+        except PlaywrightError:
+            await asyncio.sleep(LOOK_SECONDS)
+            if tab.page.is_closed():
+                raise
+
+
 async def _content(tab: _Tab) -> str:
-    """The document as it stands, read where the page's own scripts cannot interfere."""
-    world = await tab.devtools.send("Page.createIsolatedWorld", {"frameId": tab.main_frame})
-    reading = {"expression": _READ_DOCUMENT % MAX_BODY_BYTES, "contextId": world["executionContextId"]}
-    answer = await tab.devtools.send("Runtime.evaluate", {**reading, "returnByValue": True})
+    """The document as it stands."""
+    return await _evaluated(tab, _READ_DOCUMENT % MAX_BODY_BYTES)
+
+
+async def _evaluated(tab: _Tab, reading: str) -> str:
+    """What a reading of the document gives, in a world of its own where the page's scripts cannot interfere."""
+    # Worlds without a name pile up: each page's would be made again at every page that follows it in the tab.
+    world = await tab.devtools.send("Page.createIsolatedWorld", {"frameId": tab.main_frame, "worldName": _WORLD})
+    where = {"contextId": world["executionContextId"], "awaitPromise": True, "returnByValue": True}
+    answer = await tab.devtools.send("Runtime.evaluate", {"expression": reading, **where})
+    if (thrown := answer.get("exceptionDetails")) is not None:
+        said = thrown.get("exception", {}).get("description", thrown["text"])
+        raise RenderError(f"the page cannot be read: {_first_line(said)}")
     html = answer["result"].get("value")
     if html is None:
         raise RenderError(f"the rendered page is larger than {MAX_BODY_BYTES:,} characters")
@@ -390,7 +459,7 @@ async def _content(tab: _Tab) -> str:
     return html.encode("utf-8", "replace").decode()
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: Exception | str) -> str:
     return str(error).strip().partition("\n")[0]
 
 

@@ -43,7 +43,7 @@ _VOLATILE_CARD_FIELDS = frozenset({"url", "images", "listed_at"})
 
 
 class ClaimedPage(NamedTuple):
-    """A page leased to this process. `attempt` counts from 1.
+    """A page leased to this process. `attempt` counts from 1; `failed_renderings` are among the earlier ones.
 
     `read_listing_id` is the listing that an earlier session read there; with `etag` and `last_modified` the portal
     can say that nothing changed since. `is_robots_known` tells whether its robots.txt need not be fetched.
@@ -59,6 +59,7 @@ class ClaimedPage(NamedTuple):
     read_listing_id: str | None = None
     etag: str | None = None
     last_modified: str | None = None
+    failed_renderings: int = 0
 
 
 @dataclass(frozen=True)

@@ -182,9 +182,20 @@ class Hosts:
             text = await self._in_database(self._book.robots, site)
             if text is not None:
                 return Robots(text, self._token)
-            if await self._in_database(self._book.lease_robots, site):
+            if await self._leased_robots(site):
                 return await self._fetched_robots(site, has_turn)
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def _leased_robots(self, site: str) -> bool:
+        """Whether this worker is to fetch the robots.txt; one that is stopped meanwhile leaves it to others."""
+        leasing = asyncio.ensure_future(self._in_database(self._book.lease_robots, site))
+        try:
+            return await asyncio.shield(leasing)
+        except asyncio.CancelledError:
+            # The statement runs to its end all the same.
+            if await leasing:
+                await self._in_database(self._book.release_robots, site)
+            raise
 
     async def _fetched_robots(self, site: str, has_turn: bool) -> Robots:
         try:

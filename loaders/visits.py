@@ -19,6 +19,7 @@ from loaders.robots import RobotsDisallowedError
 from loaders.staging import Observation
 
 RENDER_TRIES = 2
+"""How often a page is rendered, no more often than it is fetched; failed requests count apart."""
 
 _NOT_MODIFIED = 304
 _GONE = frozenset({404, 410})
@@ -114,8 +115,9 @@ class Visitor:
 
     def _unrendered(self, page: ClaimedPage, response: Response, error: RenderError) -> Settlement:
         """For another try; the portal answered, so its host is not in trouble."""
-        retry = self._retry(page, error.message, tries=RENDER_TRIES, http_status=response.status)
-        return replace(retry, is_transient=False)
+        renderings, tries = page.failed_renderings + 1, min(RENDER_TRIES, self.retry.tries)
+        settlement = self._another_try(page, renderings, tries, error.message, http_status=response.status)
+        return replace(settlement, is_transient=False)
 
     async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
         try:
@@ -128,17 +130,25 @@ class Visitor:
             return rendered
 
     def _retry(
+        self, page: ClaimedPage, error: str, *, http_status: int | None = None, retry_after: float | None = None
+    ) -> Settlement:
+        requests = page.attempt - page.failed_renderings
+        return self._another_try(page, requests, self.retry.tries, error, http_status=http_status, wait_for=retry_after)
+
+    def _another_try(
         self,
         page: ClaimedPage,
+        failures: int,
+        tries: int,
         error: str,
         *,
-        tries: int | None = None,
-        http_status: int | None = None,
-        retry_after: float | None = None,
+        http_status: int | None,
+        wait_for: float | None = None,
     ) -> Settlement:
-        if page.attempt >= min(tries or self.retry.tries, self.retry.tries):
+        """For later, while fewer than `tries` failed."""
+        if failures >= tries:
             return Settlement(page, "failed", "error", http_status=http_status, error=error, is_transient=True)
-        wait = self.retry.wait(page.attempt, retry_after)
+        wait = self.retry.wait(failures, wait_for)
         return Settlement(page, "todo", http_status=http_status, error=error, wait=wait, is_transient=True)
 
 

@@ -146,6 +146,18 @@ readings as (
         and visits.reader = %(reader)s
         and coalesce(sessions.status in ('running', 'interrupted', 'scraped', 'published', 'complete'), true)
 
+),
+
+-- Of a page that was answered, nothing else is tried again.
+failed_renderings as (
+
+    select claimed.url, count(*) as renderings
+    from claimed
+    inner join scrape_page_errors as failed
+        on failed.session_id = %(session_id)s and claimed.url = failed.url
+    where claimed.attempts > 1 and failed.wait_seconds is not null and failed.http_status between 200 and 299
+    group by claimed.url
+
 )
 
 select
@@ -158,10 +170,12 @@ select
     coalesce(robots.body is not null and robots.due_at > clock_timestamp(), false) as is_robots_known,
     readings.source_listing_id as read_listing_id,
     readings.etag,
-    readings.last_modified
+    readings.last_modified,
+    coalesce(failed_renderings.renderings, 0) as failed_renderings
 from claimed
 left join crawl_robots as robots on robots.origin = substring(claimed.url from '^[a-z]+://[^/?#]+')
-left join readings on claimed.url = readings.url;
+left join readings on claimed.url = readings.url
+left join failed_renderings on claimed.url = failed_renderings.url;
 
 -- name: renew_leases
 -- Keeps the pages that this worker is busy with.

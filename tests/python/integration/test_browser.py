@@ -50,6 +50,60 @@ def test_half_a_character_is_replaced() -> None:
     assert html.encode().decode() == html
 
 
+def test_a_page_that_waits_until_it_is_seen_is_rendered() -> None:
+    """Portals load what comes into view, and draw when a frame is due."""
+    page = """<div style="height: 100px"></div><p id=t>waits</p><script>
+        const seen = new IntersectionObserver(([entry]) => {
+            if (!entry.isIntersecting || document.visibilityState !== "visible") return;
+            requestAnimationFrame(() => requestAnimationFrame(() => { t.className = "done"; }));
+        });
+        seen.observe(t);
+    </script>"""
+
+    async def run() -> str:
+        async with renderer(tabs=1) as browser:
+            await browser.render(document(PLAIN), ".done")
+            return await browser.render(document(page), ".done")
+
+    assert 'class="done">waits' in asyncio.run(run())
+
+
+def test_a_page_that_goes_elsewhere_is_waited_for_there() -> None:
+    page = """<p>1</p><script>
+        const next = new Blob(["<p class=done>2</p>"], {type: "text/html"});
+        setTimeout(() => { location.replace(URL.createObjectURL(next)); }, 200);
+    </script>"""
+
+    async def run() -> str:
+        async with renderer(tabs=1) as browser:
+            return await browser.render(document(page), ".done")
+
+    assert ">2</p>" in asyncio.run(run())
+
+
+def test_what_a_script_redefines_changes_nothing_of_what_is_read() -> None:
+    page = """<p class=done>1</p><script>
+        document.querySelector = () => null;
+        Object.defineProperty(Element.prototype, "outerHTML", {get: () => "forged"});
+        window.setTimeout = () => {};
+    </script>"""
+
+    async def run() -> str:
+        async with renderer(tabs=1) as browser:
+            return await browser.render(document(page), ".done")
+
+    assert '<p class="done">1</p>' in asyncio.run(run())
+
+
+def test_a_selector_that_is_none_fails_at_once() -> None:
+    async def run() -> None:
+        async with asyncio.timeout(60), renderer(tabs=1, ready_seconds=60.0) as browser:
+            await browser.render(document(PLAIN), "..")
+
+    with pytest.raises(RenderError, match=r"'\.\.' is not a valid selector"):
+        asyncio.run(run())
+
+
 class WatchedGateway(Gateway):
     """A gateway that is known to be open until it is closed."""
 
@@ -111,6 +165,32 @@ def test_no_gateway_is_left_behind(gateways: list[WatchedGateway]) -> None:
         return [*counts, len(gateways)]
 
     assert asyncio.run(run()) == [1, 1, 0]
+
+
+def test_reading_a_page_leaves_nothing_in_its_tab() -> None:
+    """What is left of one page costs time at every later page."""
+
+    async def run() -> list[int]:
+        counts = []
+        async with renderer(tabs=1) as browser:
+            for _ in range(4):
+                await browser.render(document(PLAIN), ".done")
+                counts.append(await script_contexts(browser))
+        return counts
+
+    first, *later = asyncio.run(run())
+    assert later == [first] * 3
+
+
+async def script_contexts(browser: Renderer) -> int:
+    """How many worlds of scripts the idle tab of a renderer holds."""
+    (tab,) = browser._idle
+    devtools = await tab.context.new_cdp_session(tab.page)
+    contexts: list[object] = []
+    devtools.on("Runtime.executionContextCreated", lambda context: contexts.append(context))
+    await devtools.send("Runtime.enable")
+    await devtools.detach()
+    return len(contexts)
 
 
 def is_browser(process: psutil.Process) -> bool:

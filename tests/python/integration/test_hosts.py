@@ -96,3 +96,27 @@ def test_a_worker_that_is_stopped_leaves_robots_to_others(connection: psycopg.Co
 
     asyncio.run(run())
     assert connection.execute("select lease_until <= clock_timestamp() from crawl_robots").fetchall() == [(True,)]
+
+
+def test_a_worker_that_is_stopped_while_it_leases_robots_leaves_them_to_others(connection: psycopg.Connection) -> None:
+    async def run() -> None:
+        leased, is_stopped = asyncio.Event(), asyncio.Event()
+
+        async def slowly(call: Callable[..., Any], *arguments: Any) -> Any:
+            result = await asyncio.to_thread(call, *arguments)
+            if call.__name__ == "lease_robots":
+                leased.set()
+                await is_stopped.wait()
+            return result
+
+        admitting = Hosts(HostBook(connection, 0.0), slowly, HttpClient("home-watch/1"), ONE_TRY)
+        admission = asyncio.create_task(admitting.admit_claimed("https://portal.example/a", is_robots_known=False))
+        await leased.wait()
+        admission.cancel()
+        await asyncio.sleep(0)
+        is_stopped.set()
+        with pytest.raises(asyncio.CancelledError):
+            await admission
+
+    asyncio.run(run())
+    assert connection.execute("select lease_until <= clock_timestamp() from crawl_robots").fetchall() == [(True,)]

@@ -88,6 +88,20 @@ def test_helpers_end_with_the_process_that_started_them(database_url: str, conne
     assert sum(count - 1 for path, count in asked.items() if path != "/robots.txt") <= 3 * 4
 
 
+def test_failed_renderings_are_counted_apart_from_failed_requests(connection: psycopg.Connection) -> None:
+    session, _ = take_session(
+        connection, source="feed", scope="all", target_url="https://p.example/", session_name=None
+    )
+    frontier = Frontier(connection, session, reader="r", settings=SourceSettings(requests_per_second=None), retry=QUICK)
+    frontier.start(Link("https://p.example/1", "detail"))
+    counts = []
+    for http_status in (503, 200, None, 200, 503):
+        (page,) = frontier.claim(4)
+        counts.append((page.attempt, page.failed_renderings))
+        frontier.flush([Settlement(page, "todo", http_status=http_status, error="trouble")])
+    assert counts == [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2)]
+
+
 def test_a_worker_whose_lease_was_taken_over_writes_nothing(database_url: str, connection: psycopg.Connection) -> None:
     session, _ = take_session(
         connection, source="feed", scope="all", target_url="https://p.example/", session_name=None

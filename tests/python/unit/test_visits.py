@@ -94,15 +94,29 @@ SHELL = "<div id=app></div>"
 
 
 @pytest.mark.parametrize("error", [RenderError("the browser failed"), NotReadyError("nothing appeared", SHELL)])
-@pytest.mark.parametrize(("attempt", "state"), [(1, "todo"), (2, "failed")])
-def test_trouble_of_the_browser_is_none_of_the_portal(error: RenderError, attempt: int, state: str) -> None:
-    settlement = visit(Portal(SHELL, rendered=error), CLAIMED._replace(attempt=attempt), DEMO)
+@pytest.mark.parametrize(
+    ("attempt", "failed_renderings", "state"), [(1, 0, "todo"), (2, 1, "failed"), (4, 0, "todo"), (5, 1, "failed")]
+)
+def test_trouble_of_the_browser_is_none_of_the_portal(
+    error: RenderError, attempt: int, failed_renderings: int, state: str
+) -> None:
+    page = CLAIMED._replace(attempt=attempt, failed_renderings=failed_renderings)
+    settlement = visit(Portal(SHELL, rendered=error), page, DEMO)
     assert (settlement.state, settlement.error, settlement.is_transient) == (state, error.message, False)
 
 
-def test_trouble_of_the_portal_is_transient() -> None:
-    settlement = visit(Portal(status=503))
-    assert (settlement.state, settlement.error, settlement.is_transient) == ("todo", "HTTP 503", True)
+@pytest.mark.parametrize(
+    ("attempt", "failed_renderings", "state"), [(1, 0, "todo"), (4, 0, "failed"), (4, 1, "todo"), (5, 1, "failed")]
+)
+def test_trouble_of_the_portal_is_transient(attempt: int, failed_renderings: int, state: str) -> None:
+    settlement = visit(Portal(status=503), CLAIMED._replace(attempt=attempt, failed_renderings=failed_renderings), DEMO)
+    assert (settlement.state, settlement.error, settlement.is_transient) == (state, "HTTP 503", True)
+
+
+def test_where_nothing_is_tried_again_no_page_is_rendered_again() -> None:
+    stand_in: Any = Portal(SHELL, rendered=RenderError("the browser failed"))
+    visitor = Visitor(stand_in, stand_in, stand_in, DEMO, RetryPolicy(tries=1))
+    assert asyncio.run(visitor.visit(CLAIMED)).state == "failed"
 
 
 CONTACT_FORM = f'<title>Flats</title>{SHELL}<form><div class="g-recaptcha"></div></form>'
