@@ -1,10 +1,12 @@
-"""The short form of `make faults`, on the server and the parsed project of the other tests.
+"""The short form of `make faults`, on the server and the parsed project of the other tests: each step once.
 
-Kills of replays, rollbacks and clean-ups have tests of their own, beside the commands.
+Every barrier of every story, every page, before and after every node of dbt that a sync runs, and 20 random times. What
+would recover is killed at the next step; the tables are compared after each story, and after sixteen nodes of dbt.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -15,16 +17,29 @@ from tests.python.conftest import ROOT, Command
 
 pytestmark = pytest.mark.slow
 
-SHORT = ("--repeat", "1", "--sampled", "1", "--chained", "--random", "20", "--rounds", "0", "--processes", "1")
-SHORT += ("--story", "import", "--story", "scrape")
+SHORT = ("--repeat", "1", "--chained", "--random", "20", "--rounds", "0", "--processes", "1")
 
 
-def test_whatever_is_killed_recovers(command: Command, connection: psycopg.Connection, server_url: str) -> None:
+@pytest.mark.parametrize(
+    ("groups", "least"),
+    [
+        (("kill at a named step",), 61),
+        (("kill at a node of a first sync",), 40),
+        (("kill at a node of a later sync",), 40),
+        (("kill at random times", "signals and lost clients"), 21),
+    ],
+    ids=["steps", "nodes of a first sync", "nodes of a later sync", "random times"],
+)
+def test_whatever_is_killed_recovers(
+    command: Command, connection: psycopg.Connection, server_url: str, groups: tuple[str, ...], least: int
+) -> None:
+    """`least` is how many faults must have been brought about."""
     database = connection.info.dbname
     connection.close()
     places = ("--server", server_url, "--database", database, "--home", str(command.home))
+    chosen = [word for group in groups for word in ("--group", group)]
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.faults", *SHORT, *places],
+        [sys.executable, "-m", "tests.faults", *SHORT, *places, *chosen],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -32,4 +47,6 @@ def test_whatever_is_killed_recovers(command: Command, connection: psycopg.Conne
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ", 0 failed" in ended.stdout
+    reported = re.findall(r"^(.+): (\d+) tried, 0 failed", ended.stdout, re.MULTILINE)
+    assert [group for group, _ in reported] == list(groups), ended.stdout
+    assert sum(int(tried) for _, tried in reported) >= least, ended.stdout
