@@ -71,7 +71,7 @@ class Story:
         """Put the database back to the state before the command; returns the tables that it must end with.
 
         The first time, the state is prepared and the command run without a fault, as the first of its process and as
-        one that follows a sync: both must give the same tables.
+        one that follows a sync: both must give the same tables. Where nothing is built yet, every sync is a first one.
         """
         if self._expected is None:
             stage.reset(self.begins)
@@ -79,9 +79,11 @@ class Story:
             stage.keep(self.name)
             self.seconds[True] = stage.ok(*self.command).seconds
             self._expected = self.tables(stage)
-            stage.reset(self.name)
-            self.seconds[False] = stage.ok(*self.command, is_first=False).seconds
-            assert self.tables(stage) == self._expected, "without a fault, the tables differ"
+            self.seconds[False] = self.seconds[True]
+            if self.begins == "built":
+                stage.reset(self.name)
+                self.seconds[False] = stage.ok(*self.command, is_first=False).seconds
+                assert self.tables(stage) == self._expected, "without a fault, the tables differ"
         stage.reset(self.name)
         return self._expected
 
