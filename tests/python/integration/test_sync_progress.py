@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from scripts import sync
+from scripts.dbt_runner import DbtOutcome, DbtProject, NodeFailure
 from scripts.sync import SessionCounts, SyncFailedError, SyncReport, sync_pending
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -78,6 +79,35 @@ def test_sessions_that_land_meanwhile_are_synced_too(
     told = syncs(work)
     assert len(sync_pending(database_url)) == len(set(told)) == 3
     assert connection.execute("select count(*) from scrape_sessions where status = 'scraped'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("deadlocks", [1, 2])
+def test_a_run_that_ends_in_a_deadlock_is_repeated_once(
+    connection: psycopg.Connection, database_url: str, monkeypatch: pytest.MonkeyPatch, deadlocks: int
+) -> None:
+    land(connection, 1)
+    built: list[str] = []
+
+    def build(_: DbtProject, selector: str) -> DbtOutcome:
+        built.append(selector)
+        if len(built) <= deadlocks:
+            return DbtOutcome(False, (NodeFailure("stg_sources", "error", "deadlock detected"),), {})
+        invocation = uuid.uuid4()
+        connection.execute("update sync_requests set claimed_by = %s where claimed_by is null", [invocation])
+        connection.execute(
+            "insert into sync_metadata (sync_id, invocation_id, status, base_version) values (%s, %s, 'complete', 0)",
+            [uuid.uuid4(), invocation],
+        )
+        connection.execute("update scrape_sessions set status = 'complete'")
+        return DbtOutcome(True, (), {})
+
+    monkeypatch.setattr(DbtProject, "build", build)
+    if deadlocks == 1:
+        assert [report.status for report in sync_pending(database_url)] == ["complete"]
+    else:
+        with pytest.raises(SyncFailedError, match="nothing was published: stg_sources: deadlock detected"):
+            sync_pending(database_url)
+    assert built == ["sync", "sync"]
 
 
 def land(connection: psycopg.Connection, count: int) -> None:
