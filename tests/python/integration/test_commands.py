@@ -73,7 +73,7 @@ def test_a_process_builds_the_views_that_outlive_a_sync_once(
     assert view_ids() == first
     assert len(first) == 2
 
-    connection.execute("drop view public_staging.stg_sources")
+    connection.execute("drop view public_staging.stg_sources cascade")
     land_day(command, tmp_path, 3, flats(2))
     built = view_ids()
     assert set(built) == set(first)
