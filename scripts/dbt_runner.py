@@ -85,15 +85,26 @@ class DbtProject:
         return outcome
 
     @property
+    def manifest(self) -> Manifest:
+        """The project as dbt has read it."""
+        self._parse()
+        return self._manifests[self._place]
+
+    @property
     def built_relations(self) -> list[str]:
         """The views and seeds that this process has built in this schema; others may have dropped them since."""
         return self._built.get(self._place, [])
+
+    @classmethod
+    def forget_built(cls) -> None:
+        """Let the next build of this process be as its first."""
+        cls._built.clear()
 
     def _views_and_seeds(self) -> list[str]:
         # Hooks count as nodes too, of a materialisation that is a view's.
         return [
             f'"{node.schema}"."{node.alias}"'
-            for node in self._manifests[self._place].nodes.values()
+            for node in self.manifest.nodes.values()
             if node.resource_type in ("model", "seed") and node.config.materialized in ("view", "seed")
         ]
 

@@ -129,8 +129,8 @@ def _steps(connection: psycopg.Connection, source: str) -> list[Step]:
             f"nothing of {source} was synced yet, so there is nothing to compare with",
             "Run `property-manager sync-pending` first.",
         )
-    session_ids = [step.session_id for step in steps]
-    gone = connection.execute(_SQL["sessions_without_rows"], {"session_ids": session_ids}).fetchall()
+    asked = {"session_ids": [step.session_id for step in steps], "source": source}
+    gone = connection.execute(_SQL["sessions_without_rows"], asked).fetchall()
     if gone:
         raise ReplayRefusedError(
             f"the raw rows of {len(gone)} sessions of {source} are gone, the first is {gone[0][0]}",

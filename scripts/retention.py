@@ -1,4 +1,4 @@
-"""Retention: raw rows, crawl pages and run logs go by age, and personal data of listings that left long ago.
+"""Retention: raw rows, crawl pages, run logs and rule results go by age, and personal data of listings that left.
 
 The feed, the history, sightings, the audit, and all that is unsynced, quarantined or held back stay.
 """
@@ -23,6 +23,7 @@ from loaders.errors import BusyError, PropertyManagerError, UsageError
 
 ERASURE_BATCH = 5_000
 RUN_LOG_DAYS = 365
+MAX_DAYS = 100_000
 
 _SQL = statements("retention.sql", Path(__file__).parent / "sql")
 _ERASURE = (
@@ -49,6 +50,8 @@ class Cleanup:
     crawl_pages: int = 0
     page_documents: int = 0
     failed_syncs: int = 0
+    completed_syncs: int = 0
+    rule_results: int = 0
     erased_listings: dict[str, int] = field(default_factory=dict)
 
 
@@ -65,6 +68,8 @@ def clean_up(
     if connection.execute(_SQL["has_published"]).fetchone() != (True,):
         return result
     limits = connection.execute(_SQL["limits"], {"days": days}).fetchall()
+    begun = connection.execute(_SQL["now"]).fetchone()
+    assert begun is not None
     try:
         if limits:
             old = {"sources": [source for source, _ in limits], "keep_from": [instant for _, instant in limits]}
@@ -73,6 +78,11 @@ def clean_up(
             result.crawl_pages = _remove(connection, "pages", old, is_dry_run=is_dry_run)
         result.page_documents = _expire_documents(connection, is_dry_run=is_dry_run)
         result.failed_syncs = _remove(connection, "runs", {"days": run_log_days()}, is_dry_run=is_dry_run)
+        sync_days = sync_log_days()
+        if sync_days is not None:
+            past = {"days": sync_days, "begun_at": begun[0]}
+            result.completed_syncs = _remove(connection, "syncs", past, is_dry_run=is_dry_run)
+            result.rule_results = _remove(connection, "rule_results", past, is_dry_run=is_dry_run)
         if connection.execute(_SQL["erases"]).fetchone() == (True,):
             _erase_personal_data(connection, result, is_dry_run=is_dry_run)
     except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
@@ -93,9 +103,23 @@ def apply_retention(connection: psycopg.Connection) -> None:
 
 def run_log_days() -> int:
     """Days for which failed syncs are kept, PROPERTY_RUN_LOG_DAYS. Raises UsageError unless it is a number from 1."""
-    text = os.environ.get("PROPERTY_RUN_LOG_DAYS", "").strip() or str(RUN_LOG_DAYS)
-    if not text.isdecimal() or not 1 <= int(text) <= 100_000:
-        raise UsageError(f"PROPERTY_RUN_LOG_DAYS is {text!r}", "Give a number of days from 1.")
+    return _days("PROPERTY_RUN_LOG_DAYS") or RUN_LOG_DAYS
+
+
+def sync_log_days() -> int | None:
+    """Days for which completed syncs and rule results are kept, PROPERTY_SYNC_LOG_DAYS; None keeps all of them.
+
+    Raises UsageError unless it is a number from 1.
+    """
+    return _days("PROPERTY_SYNC_LOG_DAYS")
+
+
+def _days(variable: str) -> int | None:
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_DAYS:
+        raise UsageError(f"{variable} is {text!r}", "Give a number of days from 1.")
     return int(text)
 
 
@@ -140,7 +164,9 @@ def _remove(connection: psycopg.Connection, what: str, parameters: dict[str, Any
     with connection.transaction(force_rollback=is_dry_run):
         removed = connection.execute(_SQL[f"remove_{what}"], parameters).rowcount
         if removed:
-            _audit(connection, f"remove {what}", None, {"removed": removed})
+            _audit(connection, f"remove {what.replace('_', ' ')}", None, {"removed": removed})
+            if not is_dry_run:
+                barriers.reach("before_cleanup_commit")
     return removed
 
 

@@ -203,9 +203,11 @@ def _is_done(connection: psycopg.Connection, session_id: uuid.UUID | None) -> bo
 def _sync_once(
     connection: psycopg.Connection, project: DbtProject, request: dict[str, Any], *, is_first: bool
 ) -> SyncReport:
-    request_id = uuid.uuid4()
-    connection.execute(_SQL["request_sync"], {"request_id": request_id, **request})
-    outcome = project.build("sync" if is_first else "sync_again")
+    selector = "sync" if is_first else "sync_again"
+    request_id, outcome = _build(connection, project, request, selector)
+    # Views that dbt replaces side by side drop what depends on both, and PostgreSQL ends one of the two now and then.
+    if any("deadlock detected" in failure.message for failure in outcome.failures):
+        request_id, outcome = _build(connection, project, request, selector)
     with connection.cursor(row_factory=dict_row) as cursor:
         sync = cursor.execute(_SQL["requested_sync"], {"request_id": request_id}).fetchone()
     if sync is None or sync["status"] != "complete":
@@ -215,6 +217,14 @@ def _sync_once(
     return SyncReport(
         sync["sync_id"], sync["status"], sync["started_at"], sync["seconds"], tuple(counts), outcome.node_seconds
     )
+
+
+def _build(
+    connection: psycopg.Connection, project: DbtProject, request: dict[str, Any], selector: str
+) -> tuple[uuid.UUID, DbtOutcome]:
+    request_id = uuid.uuid4()
+    connection.execute(_SQL["request_sync"], {"request_id": request_id, **request})
+    return request_id, project.build(selector)
 
 
 def _failed(sync: dict[str, Any] | None, outcome: DbtOutcome) -> SyncFailedError:

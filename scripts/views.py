@@ -362,6 +362,8 @@ def print_cleanup(cleanup: Cleanup, *, is_dry_run: bool, as_json: bool) -> None:
                 ("crawl pages", cleanup.crawl_pages),
                 ("documents of pages", cleanup.page_documents),
                 ("failed syncs", cleanup.failed_syncs),
+                ("completed syncs", cleanup.completed_syncs),
+                ("rule results", cleanup.rule_results),
                 ("personal data of listings", erased or 0),
                 ("old raw rows that stay", cleanup.kept_rows),
             ],

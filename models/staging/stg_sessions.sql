@@ -30,5 +30,6 @@ select
     opened_at,
     observed_at,
     scraped_at,
-    published_at
+    published_at,
+    rule_results_removed_at
 from {{ source('property_manager', 'scrape_sessions') }}

@@ -125,7 +125,7 @@ def rollback(session_id: str, is_dry_run: bool, wait: bool, as_json: bool) -> No
 @json_option
 @operation
 def cleanup(days: int | None, is_dry_run: bool, wait: bool, as_json: bool) -> None:
-    """Remove raw rows by whole months, crawl pages and old failed syncs, and blank personal data that is due.
+    """Remove raw rows by whole months, crawl pages and old run logs, and blank personal data that is due.
 
     What is unsynced, quarantined or held back stays, and so do feed, history and audit.
 

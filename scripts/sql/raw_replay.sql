@@ -15,18 +15,26 @@ where sessions.source = %(source)s and syncs.version is not null
 order by syncs.version;
 
 -- name: sessions_without_rows
--- Sessions whose raw rows are gone.
+-- Sessions whose raw rows are gone, also those whose syncs went with them.
 select sessions.session_id
 from scrape_sessions as sessions
 where
-    sessions.session_id = any(%(session_ids)s)
-    and sessions.rows_landed > 0
-    and (
-        sessions.raw_rows_removed_at is not null
-        or not exists (
-            select 1 from property_scrapes_staging as staged
-            where staged.session_id = sessions.session_id and staged.landed_at = sessions.opened_at
+    (
+        sessions.session_id = any(%(session_ids)s)
+        and sessions.rows_landed > 0
+        and (
+            sessions.raw_rows_removed_at is not null
+            or not exists (
+                select 1 from property_scrapes_staging as staged
+                where staged.session_id = sessions.session_id and staged.landed_at = sessions.opened_at
+            )
         )
+    )
+    or (
+        sessions.source = %(source)s
+        and sessions.status = 'complete'
+        and sessions.raw_rows_removed_at is not null
+        and not exists (select 1 from sync_sessions as taken where taken.session_id = sessions.session_id)
     )
 order by sessions.opened_at, sessions.session_id;
 

@@ -135,6 +135,116 @@ taken as (
 
 delete from sync_metadata where sync_id in (select sync_id from old);
 
+-- name: now
+-- The instant at which cleaning begins.
+select now();
+
+-- name: remove_syncs
+-- Removes completed syncs that ended so many days ago, with what they took, where nothing can ask for them any more: no
+-- row of the feed is theirs, their sessions are complete without raw rows, and a later sync of each scope, and of all,
+-- is there. Raw rows that went in this very run count next time, as in a trial of it.
+with last_of_scope as (
+    select distinct on (sessions.source, sessions.scope) taken.sync_id
+    from sync_sessions as taken
+    inner join scrape_sessions as sessions on taken.session_id = sessions.session_id
+    inner join sync_metadata as syncs on taken.sync_id = syncs.sync_id
+    where syncs.status = 'complete'
+    order by sessions.source asc, sessions.scope asc, syncs.version desc nulls last, taken.sync_id asc
+),
+
+old as (
+    select syncs.sync_id from sync_metadata as syncs
+    where
+        syncs.status = 'complete'
+        and syncs.sync_kind = 'sync'
+        and syncs.finished_at < now() - make_interval(days => %(days)s)
+        and syncs.started_at < (select max(started_at) from sync_metadata)
+        and syncs.version < (select max(version) from sync_metadata)
+        and syncs.sync_id not in (select sync_id from last_of_scope)
+        and not exists (select 1 from property_changes as changes where changes.sync_id = syncs.sync_id)
+        and not exists (
+            select 1 from sync_sessions as taken
+            inner join scrape_sessions as sessions on taken.session_id = sessions.session_id
+            where
+                taken.sync_id = syncs.sync_id
+                and (sessions.status <> 'complete' or coalesce(sessions.raw_rows_removed_at >= %(begun_at)s, true))
+        )
+),
+
+taken as (
+    delete from sync_sessions where sync_id in (select sync_id from old)
+)
+
+delete from sync_metadata where sync_id in (select sync_id from old);
+
+-- name: remove_rule_results
+-- Removes evaluations and violations of sessions that were last judged so many days ago, are complete without raw rows,
+-- and not the last one of their scope. What holds a listing back stays, and so do the last results of each rule, also
+-- of one that was deleted, whose number goes on.
+with evaluated as (
+    select session_id, max(evaluated_at) as evaluated_at from rule_evaluations group by session_id
+),
+
+last_of_scope as (
+    select distinct on (source, scope) session_id
+    from scrape_sessions
+    where status = 'complete'
+    order by source asc, scope asc, observed_at desc, session_id asc
+),
+
+newest as (
+    select * from (
+        select distinct on (rule_name) sync_id from rule_evaluations
+        order by rule_name asc, rule_version desc, evaluated_at desc, sync_id asc
+    ) as of_version
+    union
+    select * from (
+        select distinct on (rule_name) sync_id from rule_evaluations
+        order by rule_name asc, evaluated_at desc, sync_id asc
+    ) as of_time
+),
+
+old as (
+    update scrape_sessions as sessions set rule_results_removed_at = now()
+    from evaluated
+    where
+        sessions.session_id = evaluated.session_id
+        and evaluated.evaluated_at < now() - make_interval(days => %(days)s)
+        and sessions.status = 'complete'
+        and sessions.session_kind in ('scrape', 'import')
+        and sessions.raw_rows_removed_at < %(begun_at)s
+        and sessions.session_id not in (select last_of_scope.session_id from last_of_scope)
+        and not exists (
+            select 1 from rule_evaluations as evaluations
+            where evaluations.session_id = sessions.session_id and evaluations.sync_id in (select newest.sync_id from newest)
+        )
+        and not exists (
+            select 1 from rule_violations as violations
+            where
+                violations.session_id = sessions.session_id
+                and violations.severity = 'error'
+                and not exists (
+                    select 1 from properties_live as live
+                    where live.property_id = violations.property_id and live.observed_at > violations.observed_at
+                )
+        )
+    returning sessions.session_id
+),
+
+violations as (
+    delete from rule_violations where session_id in (select session_id from old)
+    returning session_id
+),
+
+evaluations as (
+    delete from rule_evaluations where session_id in (select session_id from old)
+    returning session_id
+)
+
+select session_id from violations
+union all
+select session_id from evaluations;
+
 -- name: audit
 -- Leaves a trace of what was removed or blanked.
 insert into admin_audit_log (action, target, details) values (%(action)s, %(target)s, %(details)s);

@@ -26,7 +26,7 @@ from psycopg.conninfo import conninfo_to_dict
 from scripts import embedded_postgres
 from tests.faults import interrupts, kills, races, servers
 from tests.faults.stage import Stage
-from tests.faults.stories import Story, page_points, told_stories
+from tests.faults.stories import Story, told_stories
 
 # Forks end without telling Python's tracker of semaphores, which warns of those of their parent.
 os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker:UserWarning"
@@ -35,10 +35,9 @@ DATABASE = "property_manager_faults"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is tried: how often each step, how many of those that are alike (None: all), and how much at random."""
+    """What is tried: how often each step, whether in chains, and how much at random."""
 
     repeat: int
-    sampled: int | None
     is_chained: bool
     random_kills: int
     rounds: int
@@ -53,6 +52,7 @@ class Check:
     group: str
     title: str
     run: Callable[[], object]
+    kills: int = 1
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,6 @@ class Share:
 
 @click.command()
 @click.option("--repeat", default=5, show_default=True, help="Kills at each named step.")
-@click.option("--sampled", type=int, help="How many of dbt's nodes, and of pages, to take by seed; by default all.")
 @click.option("--chained", "is_chained", is_flag=True, help="Kill what recovers too, and compare after the last kill.")
 @click.option("--random", "random_kills", default=200, show_default=True, help="Kills at random times.")
 @click.option("--rounds", default=100, show_default=True, help="Rounds of commands side by side.")
@@ -77,11 +76,18 @@ class Share:
 @click.option("--seed", default=1, show_default=True, help="Which nodes and times: the same seed, the same faults.")
 @click.option("--processes", default=2, show_default=True, help="How many faults are brought about at a time.")
 @click.option("--only", help="Only faults whose title contains this.")
+@click.option("--group", "groups", multiple=True, help="Only faults of these groups, as the report names them.")
 @click.option("--server", help="URL of the server to work on; by default an embedded one is started.")
 @click.option("--database", default=DATABASE, show_default=True, help="Database that is made anew and dropped.")
 @click.option("--home", type=click.Path(path_type=Path), help="PROPERTY_HOME of the commands; by default a new one.")
 def main(
-    processes: int, only: str | None, server: str | None, database: str, home: Path | None, **amounts: Any
+    processes: int,
+    only: str | None,
+    groups: tuple[str, ...],
+    server: str | None,
+    database: str,
+    home: Path | None,
+    **amounts: Any,
 ) -> None:
     """Bring faults about and compare what they leave."""
     plan = Plan(**amounts)
@@ -96,7 +102,7 @@ def main(
             share = Share(folder, home or folder / "home", server, own, number, processes)
             pid = os.fork()
             if pid == 0:
-                _exit_after(partial(_work, share, plan, only))
+                _exit_after(partial(_work, share, plan, lambda check: _is_wanted(check, only, groups)))
             jobs.append((pid, folder / "results"))
         ended = _ends_of([pid for pid, _ in jobs])
         results = [json.loads(line) for _, file in jobs if file.exists() for line in file.read_text().splitlines()]
@@ -107,22 +113,22 @@ def main(
 def all_checks(stage: Stage, stories: list[Story], plan: Plan, own_server: Path | None) -> list[Check]:
     """Every fault of the plan, in the same order in every process; a server that others use is not broken."""
     random = Random(plan.seed)
-    nodes = stage.dbt_nodes()
-    pages = page_points()
-    if plan.sampled is not None:
-        nodes, pages = (random.sample(sorted(each), min(plan.sampled, len(each))) for each in (nodes, pages))
+    nodes, again = stage.dbt_nodes("sync"), stage.dbt_nodes("sync_again")
     stories = [story for story in stories if not plan.names or story.name in plan.names]
     by_name = {story.name: story for story in stories}
     checks = []
+    at_nodes = list(kills.kills_at_nodes(nodes, again, plan.repeat, is_chained=plan.is_chained))
     for group, found in (
-        ("kill at a named step", kills.kills_at_steps(stories, nodes, pages, plan.repeat, is_chained=plan.is_chained)),
+        ("kill at a named step", kills.kills_at_steps(stories, plan.repeat, is_chained=plan.is_chained)),
+        ("kill at a node of a first sync", [kill for kill in at_nodes if kill.is_first]),
+        ("kill at a node of a later sync", [kill for kill in at_nodes if not kill.is_first]),
         ("kill at random times", kills.kills_at_random(stories, plan.random_kills, random, is_chained=plan.is_chained)),
     ):
         for kill in found:
             run = partial(kills.carry_out, kill, stage, by_name[kill.story])
-            checks.append(Check(group, str(kill), run))
+            checks.append(Check(group, str(kill), run, len(kill)))
     checks += _race_checks(stage, by_name["import"], plan.rounds)
-    checks += _interrupt_checks(stage, by_name, plan, random)
+    checks += _interrupt_checks(stage, by_name, nodes, plan, random)
     if own_server is not None:
         checks += _server_checks(stage, own_server, by_name, plan, random)
     return checks
@@ -131,11 +137,12 @@ def all_checks(stage: Stage, stories: list[Story], plan: Plan, own_server: Path 
 def _interrupt_checks(
     stage: Stage,
     stories: dict[str, Story],
+    nodes: list[str],
     plan: Plan,
     random: Random,
 ) -> list[Check]:
     group, story = "signals and lost clients", stories["import"]
-    comparing = sorted(node for node in stage.dbt_nodes() if node.startswith("model.property_manager.int_"))
+    comparing = sorted(node for node in nodes if node.startswith("model.property_manager.int_"))
     checks = []
     for _ in range(plan.repeat):
         for number in (signal.SIGTERM,) if plan.is_chained else (signal.SIGINT, signal.SIGTERM):
@@ -185,7 +192,11 @@ def _race_checks(stage: Stage, story: Story, rounds: int) -> list[Check]:
     return checks
 
 
-def _work(share: Share, plan: Plan, only: str | None) -> None:
+def _is_wanted(check: Check, only: str | None, groups: tuple[str, ...]) -> bool:
+    return (only is None or only in check.title) and (not groups or check.group in groups)
+
+
+def _work(share: Share, plan: Plan, is_wanted: Callable[[Check], bool]) -> None:
     """One process: prepare a database, bring about this process's share of the faults and write down each result."""
     own_server = None if share.server else share.folder / "server"
     with _server(share.server, own_server) as server_url:
@@ -195,7 +206,7 @@ def _work(share: Share, plan: Plan, only: str | None) -> None:
         try:
             with told_stories(stage) as stories:
                 checks = all_checks(stage, stories, plan, own_server)
-                chosen = [check for check in checks if only is None or only in check.title]
+                chosen = [check for check in checks if is_wanted(check)]
                 for check in chosen[share.number :: share.processes]:
                     _write_result(share.folder / "results", check)
         finally:
@@ -211,7 +222,8 @@ def _write_result(file: Path, check: Check) -> None:
     except Exception:  # noqa: BLE001 - whatever went wrong is the result
         error = traceback.format_exc()
         print(f"FAILED {check.title}\n{error}", file=sys.stderr, flush=True)
-    result = {"group": check.group, "title": check.title, "seconds": seconds, "error": error, "skipped": skipped}
+    result = {"group": check.group, "title": check.title, "kills": check.kills}
+    result |= {"seconds": seconds, "error": error, "skipped": skipped}
     with file.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(result) + "\n")
     click.echo(check.title, err=True)
@@ -235,7 +247,8 @@ def _report(results: list[dict[str, Any]]) -> None:
         failed = [result for result in own if result["error"]]
         seconds = [result["seconds"] for result in own if result["seconds"] is not None]
         longest = f", longest recovery {max(seconds):.1f} s" if seconds else ""
-        click.echo(f"{group}: {len(own)} tried, {len(failed)} failed{longest}")
+        tried = sum(result["kills"] for result in own)
+        click.echo(f"{group}: {tried} tried, {len(failed)} failed{longest}")
         for reason in {result["skipped"] for result in own} - {None}:
             click.echo(f"  skipped: {reason}")
         for result in failed:

@@ -23,7 +23,7 @@ def interrupted(stage: Stage, story: Story, number: signal.Signals, share: float
     """A signal after a share of the story's time; returns the seconds until the command had ended."""
     expected = story.begin(stage)
     running = stage.start(*story.command)
-    time.sleep(share * story.seconds)
+    time.sleep(share * story.seconds[True])
     running.send(number)
     seconds = _ended_in_time(running)
     stage.wait_until_alone(GONE_WITHIN)

@@ -63,7 +63,7 @@ def lost(stage: Stage, home: Path, story: Story, fault: Callable[[Path], None], 
     """A fault of the server after a share of the story's time; returns the seconds that recovery took."""
     expected = story.begin(stage)
     running = stage.start(*story.command)
-    time.sleep(share * story.seconds)
+    time.sleep(share * story.seconds[True])
     with stage.connect() as connection:
         acknowledged = connection.execute(_ACKNOWLEDGED).fetchone()
     fault(home)

@@ -1,11 +1,13 @@
 """A database that can be put back to a kept state, and commands run in forks of one warm process.
 
-Importing dbt and parsing the project takes seconds, a command a second: so the harness does both once and forks for
-every command. A fork is a process of its own with its own connections, and dies by the same signals.
+Importing dbt, parsing the project and compiling its macros takes seconds: so the harness does that once and forks for
+every command. A fork is a process of its own with its own connections, and dies by the same signals. It syncs as a new
+process does, with seeds and views, or as one that has synced before.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -13,9 +15,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -23,7 +25,7 @@ from psycopg import sql
 from loaders import crawl, importer
 from loaders.migrate import migrate
 from scripts.config import project_root
-from scripts.dbt_runner import DbtProject
+from scripts.dbt_runner import DbtProject, dbt_directory
 from scripts.property_manager_cli import main
 
 RECOVERY_SECONDS = 90
@@ -85,9 +87,11 @@ class Stage:
     url: str
     folder: Path
     home: Path
+    _names: list[str] = field(default_factory=list)
+    """The names of dbt's nodes in the order of a sync."""
 
     def open(self) -> None:
-        """Make the migrated, empty state and parse the project; small files then have several batches."""
+        """Make the states `empty`, which is migrated, and `built` by dbt; small files then have several batches."""
         importer.BATCH_ROWS = _SMALL_BATCH
         crawl.BATCH_ROWS = 1
         self._set_environment({})
@@ -96,7 +100,12 @@ class Stage:
         prepared = self.fork(lambda: migrate(self.url)).wait()
         assert prepared.code == 0, prepared.output
         self.keep("empty")
-        DbtProject(self.url).compile_models("int_sessions_to_sync")
+        project = DbtProject(self.url)
+        self._names = list(project.build("sync").node_seconds)
+        project.build("sync_again")
+        self.keep("built")
+        # What forks share stays shared: collecting garbage would write to its pages.
+        gc.freeze()
 
     def close(self) -> None:
         """Drop the database and its kept states."""
@@ -127,20 +136,26 @@ class Stage:
         with self.connect() as connection:
             until(lambda: connection.execute(CLIENTS).fetchone() == (0,), seconds, "a statement goes on for nobody")
 
-    def run(self, *arguments: str, seconds: float = RECOVERY_SECONDS) -> Ended:
+    def run(self, *arguments: str, is_first: bool = True) -> Ended:
         """Run a command to its end."""
-        return self.start(*arguments).wait(seconds)
+        return self.start(*arguments, is_first=is_first).wait()
 
-    def ok(self, *arguments: str) -> Ended:
+    def ok(self, *arguments: str, is_first: bool = True) -> Ended:
         """Run a command that must succeed."""
-        ended = self.run(*arguments)
+        ended = self.run(*arguments, is_first=is_first)
         if ended.code != 0:
             raise AssertionError(f"{' '.join(arguments)} ended with {ended.code}\n{ended.output}")
         return ended
 
-    def start(self, *arguments: str, **environment: str) -> Running:
-        """Start a command."""
-        return self.fork(lambda: main(list(arguments), prog_name="property-manager"), **environment)
+    def start(self, *arguments: str, is_first: bool = True, **environment: str) -> Running:
+        """Start a command, as the first of its process or as one that follows a sync."""
+
+        def command() -> None:
+            if is_first:
+                DbtProject.forget_built()
+            main(list(arguments), prog_name="property-manager")
+
+        return self.fork(command, **environment)
 
     def fork(self, work: Callable[[], object], **environment: str) -> Running:
         """Do some work in a process of its own, whose output goes to a file."""
@@ -170,26 +185,29 @@ class Stage:
         """A plain `dbt build` without tests; runs side by side need target paths of their own."""
         target = self.folder / f"target-{number}"
         if not target.exists():
-            shutil.copytree(self.home / "dbt", target)
+            shutil.copytree(dbt_directory(), target)
         build = ("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
         return ("dbt", "--", *build, "--target-path", str(target), *more)
 
-    def dbt_nodes(self) -> list[str]:
-        """The ids of dbt's nodes that a sync runs, from its selector, and of the hooks in the manifest."""
-        listed = self._dbt("ls", "--selector", "sync", "--output", "json", "--output-keys", "unique_id")
-        hooks = [name for name in self._dbt("parse").nodes if name.startswith("operation.")]
-        return [*(json.loads(line)["unique_id"] for line in listed), *hooks]
-
-    def _dbt(self, *arguments: str) -> Any:
+    def dbt_nodes(self, selector: str) -> list[str]:
+        """The ids of dbt's nodes that a selector runs and of the hooks in the manifest, in the order of a sync."""
         from dbt.cli.main import dbtRunner
 
+        manifest = DbtProject(self.url).manifest
         places = ("--project-dir", "--profiles-dir", "--target-path")
-        paths = (project_root(), project_root(), self.home / "dbt")
+        paths = (project_root(), project_root(), dbt_directory())
         options = [word for place, path in zip(places, paths, strict=True) for word in (place, str(path))]
-        result = dbtRunner().invoke(["--quiet", "--log-level", "none", *arguments, *options])
+        listing = ("ls", "--selector", selector, "--output", "json", "--output-keys", "unique_id")
+        result = dbtRunner(manifest=manifest).invoke(["--quiet", "--log-level", "none", *listing, *options])
         if not result.success:
-            raise AssertionError(f"dbt {arguments[0]} failed: {result.exception}")
-        return result.result
+            raise AssertionError(f"dbt ls failed: {result.exception}")
+        nodes = [json.loads(line)["unique_id"] for line in result.result]
+        nodes += [node for node in manifest.nodes if node.startswith("operation.")]
+        # Sources are listed as well; nothing runs for them.
+        order = {name: number for number, name in enumerate(self._names)}
+        return sorted(
+            (node for node in nodes if not node.startswith("source.")), key=lambda node: order[node.split(".", 2)[-1]]
+        )
 
     def _set_environment(self, more: dict[str, str]) -> None:
         os.environ.update({"DATABASE_URL": self.url, "PROPERTY_HOME": str(self.home), "COLUMNS": "200", **more})

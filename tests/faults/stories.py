@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -43,31 +43,47 @@ def second_feed() -> dict[str, Row]:
 class Story:
     """A command with its past. `reached` are its barriers, in the order of a run without a fault.
 
-    `prepare` brings the empty database to the state before the command, and returns the command.
+    `prepare` brings the database, as `begins` says, to the state before the command, and returns the command.
     """
 
     name: str
     prepare: Callable[[Stage], tuple[str, ...]]
     reached: tuple[str, ...]
+    begins: str = "built"
+    repeated: tuple[str, ...] = ()
+    """Barriers that are reached once for each page after the first, with their numbers."""
+    steps: tuple[str, ...] = ()
+    """Barriers as they follow when every command is killed at the first one it reaches; by default `reached`."""
     repeats_itself: bool = False
     is_dated: bool = True
     """Whether its sessions have times that are the same in every run."""
     command: tuple[str, ...] = ()
-    seconds: float = 0.0
-    """How long the command lasts without a fault."""
+    seconds: dict[bool, float] = field(default_factory=dict)
+    """How long the command lasts without a fault: as the first of its process, and as one that follows a sync."""
     _expected: Tables | None = None
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Each step once, in an order in which one command after the other can be killed there."""
+        return self.steps or self.reached
 
     def begin(self, stage: Stage) -> Tables:
         """Put the database back to the state before the command; returns the tables that it must end with.
 
-        The first time, the state is prepared and the command run without a fault.
+        The first time, the state is prepared and the command run without a fault, as the first of its process and as
+        one that follows a sync: both must give the same tables. Where nothing is built yet, every sync is a first one.
         """
         if self._expected is None:
-            stage.reset("empty")
+            stage.reset(self.begins)
             self.command = self.prepare(stage)
             stage.keep(self.name)
-            self.seconds = stage.ok(*self.command).seconds
+            self.seconds[True] = stage.ok(*self.command).seconds
             self._expected = self.tables(stage)
+            self.seconds[False] = self.seconds[True]
+            if self.begins == "built":
+                stage.reset(self.name)
+                self.seconds[False] = stage.ok(*self.command, is_first=False).seconds
+                assert self.tables(stage) == self._expected, "without a fault, the tables differ"
         stage.reset(self.name)
         return self._expected
 
@@ -128,11 +144,21 @@ def told_stories(stage: Stage) -> Iterator[list[Story]]:
     with _portal(stage) as url:
         syncing = ("before_sync", "before_publish_commit", "after_publish_commit", "before_history", "after_sync")
         batches = tuple(f"import_batch_copied#{batch}" for batch in (1, 2, 3))
-        crawling = ("session_opened", "rows_copied", "page_flushed", "before_sync", "after_sync")
+        page, pages = ("rows_copied", "page_flushed"), range(2, _ADVERTS + 2)
+        crawling = ("session_opened", *page, "before_sync", "after_sync")
         replaying = ("before_replay_commit", "before_sync", "after_publish_commit")
         stories = [
             Story("import", _first_import, ("session_opened", *batches, *syncing)),
-            Story("scrape", partial(_scrape, url), crawling, is_dated=False),
+            # The result page and the adverts commit one by one, and a crawl goes on with the page it was killed at.
+            Story(
+                "scrape",
+                partial(_scrape, url),
+                crawling,
+                repeated=tuple(f"{barrier}#{number}" for number in pages for barrier in page),
+                steps=("session_opened", *page * (_ADVERTS + 1), "before_sync", "after_sync"),
+                begins="empty",
+                is_dated=False,
+            ),
             Story("replay", _replay, replaying, repeats_itself=True),
             Story(
                 "rollback",
@@ -147,18 +173,13 @@ def told_stories(stage: Stage) -> Iterator[list[Story]]:
         yield stories
 
 
-def page_points() -> list[str]:
-    """The barriers at each page of the scrape after the first: its result page and its adverts commit one by one."""
-    return [f"{barrier}#{page}" for page in range(2, _ADVERTS + 2) for barrier in ("rows_copied", "page_flushed")]
-
-
 def _import(stage: Stage, file: str, observed_at: str, *more: str) -> tuple[str, ...]:
     return ("import", str(stage.folder / file), *READ_FEED, "--observed-at", observed_at, *more)
 
 
 def _first_import(stage: Stage) -> tuple[str, ...]:
     """The first feed is published; the second follows."""
-    stage.ok(*_import(stage, "one.csv", DAY_ONE, "--set", "removal_after_sessions=1"))
+    stage.ok(*_import(stage, "one.csv", DAY_ONE, "--set", "removal_after_sessions=1"), is_first=False)
     return _import(stage, "two.csv", DAY_TWO)
 
 
@@ -172,14 +193,14 @@ def _replay(stage: Stage) -> tuple[str, ...]:
     """A rule that held a flat back was disabled; the flat is judged again."""
     _first_import(stage)
     write_csv(stage.folder / "bad.csv", edited(first_feed(), "flat-7", price=0))
-    stage.ok(*_import(stage, "bad.csv", "2024-05-01T18:00:00+00:00"))
+    stage.ok(*_import(stage, "bad.csv", "2024-05-01T18:00:00+00:00"), is_first=False)
     stage.ok("rules", "disable", "price_is_positive")
     return ("replay-quarantine",)
 
 
 def _both_imports(stage: Stage) -> tuple[str, ...]:
     """The second import is undone."""
-    stage.ok(*_first_import(stage))
+    stage.ok(*_first_import(stage), is_first=False)
     with stage.connect() as connection:
         row = connection.execute("select session_id from scrape_sessions where observed_at = %s", [DAY_TWO]).fetchone()
     assert row is not None
@@ -189,8 +210,8 @@ def _both_imports(stage: Stage) -> tuple[str, ...]:
 def _old_imports(stage: Stage) -> tuple[str, ...]:
     """Both imports landed long ago: their raw rows go, and the agent of the listing that left is blanked."""
     agents = ("--map", "agent_name=tax", "--set", "removal_after_sessions=1")
-    stage.ok(*_import(stage, "one.csv", DAY_ONE, *agents))
-    stage.ok(*_import(stage, "two.csv", DAY_TWO, *agents))
+    stage.ok(*_import(stage, "one.csv", DAY_ONE, *agents), is_first=False)
+    stage.ok(*_import(stage, "two.csv", DAY_TWO, *agents), is_first=False)
     with stage.connect() as connection:
         connection.execute("select ensure_staging_partition('2023-01-10 12:00+00')")
         connection.execute("update scrape_sessions set opened_at = '2023-01-10 12:00+00'")

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.python.conftest import Command
-from tests.python.integration.snapshots import MAPPING, edited, flats, tables, without, write_csv
+from tests.python.integration.snapshots import MAPPING, Row, edited, flats, land_day, tables, without, write_csv
 
 pytestmark = pytest.mark.slow
 
@@ -157,6 +157,141 @@ def test_personal_data_of_listings_that_left_are_blanked_everywhere(
     back = "select listing_status, agent_name from properties_live where source_listing_id = 'flat-1'"
     assert connection.execute(back).fetchone() == ("active", "Jo Doe")
     assert command.ok("cleanup", "--json").json["erased_listings"] == {}
+
+
+@pytest.fixture
+def judged_sessions(command: Command, connection: psycopg.Connection, tmp_path: Path) -> dict[str, str]:
+    """Sessions of the last year but one whose raw rows have gone, by what is particular to them.
+
+    `first` alone was judged by a rule that was deleted since.
+    """
+
+    def land(day: int, listings: dict[str, Row], scope: str = "all", codes: tuple[int, ...] = (0,)) -> str:
+        return land_day(command, tmp_path, day, listings, scope=scope, codes=codes)
+
+    connection.execute(
+        "insert into validation_rules (rule_name, field_name, rule_type, rule_config, severity) "
+        "values ('has_rooms', 'rooms', 'required', '{}', 'info')"
+    )
+    start, other = flats(4), flats(30, start=100)
+    cheaper = edited(start, "flat-1", price=99_000)
+    landed = {"first": land(1, start)}
+    connection.execute("delete from validation_rules where rule_name = 'has_rooms'")
+    landed["held back for a day"] = land(2, edited(start, "flat-1", price=-1))
+    landed["changed"] = land(3, cheaper)
+    landed["unchanged"] = land(4, cheaper)
+    landed["held back until today"] = land(5, edited(cheaper, "flat-3", price=-1))
+    landed["quarantined"] = land(6, {key: {**row, "price": -1} for key, row in other.items()}, "other", (0, 3))
+    landed["last of the other scope"] = land(7, other, "other")
+    landed["last"] = land(8, edited(cheaper, "flat-3", price=-1))
+    status = connection.execute(
+        "select status from scrape_sessions where session_id = %s", [landed["quarantined"]]
+    ).fetchone()
+    assert status == ("quarantined",)
+    age(connection, "2023-01-10 12:00+00")
+    connection.execute(
+        "update sync_metadata set started_at = started_at - interval '400 days', "
+        "published_at = published_at - interval '400 days', finished_at = finished_at - interval '400 days'"
+    )
+    connection.execute("update rule_evaluations set evaluated_at = evaluated_at - interval '400 days'")
+    command.ok("cleanup", "--days", "30")
+    return landed
+
+
+def test_completed_syncs_and_rule_results_go_when_nothing_needs_them_and_what_stays_is_enough(
+    command: Command, connection: psycopg.Connection, judged_sessions: dict[str, str], tmp_path: Path
+) -> None:
+    held = "select held_since, rejection_count, rule_names from public_marts.property_quarantine order by property_id"
+    held_before = connection.execute(held).fetchall()
+    assert [count for _, count, _ in held_before] == [2]
+    durable = {**contents(connection, but_audit=True), "versions": versions(connection)}
+    syncs, results = by_session(connection, "sync_sessions"), by_session(connection, "rule_evaluations")
+    violations = by_session(connection, "rule_violations")
+    goes = ("held back for a day", "unchanged", "held back until today")
+    going_syncs = {judged_sessions[name] for name in goes}
+    going_results = {judged_sessions[name] for name in ("held back for a day", "changed", "unchanged")}
+    assert set(syncs) == set(results) == set(judged_sessions.values())
+    assert judged_sessions["held back for a day"] in violations
+
+    unlimited = command.ok("cleanup", "--json").json
+    assert (unlimited["completed_syncs"], unlimited["rule_results"]) == (0, 0)
+    younger = command.ok("cleanup", "--json", PROPERTY_SYNC_LOG_DAYS="401").json
+    assert (younger["completed_syncs"], younger["rule_results"]) == (0, 0)
+    assert by_session(connection, "sync_sessions") == syncs
+
+    limit = {"PROPERTY_SYNC_LOG_DAYS": "365"}
+    expected = command.ok("cleanup", "--dry-run", "--json", **limit).json
+    going_rows = sum(found.get(session_id, 0) for found in (results, violations) for session_id in going_results)
+    assert (expected["completed_syncs"], expected["rule_results"]) == (len(going_syncs), going_rows)
+    reached = tmp_path / "reached"
+    for barrier, left in (("before_cleanup_commit", syncs), ("before_cleanup_commit#2", without(syncs, *going_syncs))):
+        reached.unlink(missing_ok=True)
+        barriers = {"PROPERTY_BARRIER": barrier, "PROPERTY_BARRIER_FILE": str(reached)}
+        killed = command.run_in_process_of_its_own("cleanup", "--wait", **limit, **barriers)
+        assert (killed.code, reached.read_text()) == (-9, barrier)
+        assert by_session(connection, "sync_sessions") == left
+        assert (by_session(connection, "rule_evaluations"), by_session(connection, "rule_violations")) == (
+            results,
+            violations,
+        )
+
+    removed = command.ok("cleanup", "--wait", "--json", **limit).json
+    assert {**removed, "dry_run": True} == {**expected, "completed_syncs": 0}
+    assert by_session(connection, "sync_sessions") == without(syncs, *going_syncs)
+    assert by_session(connection, "rule_evaluations") == without(results, *going_results)
+    assert by_session(connection, "rule_violations") == without(violations, *going_results)
+    assert {**contents(connection, but_audit=True), "versions": versions(connection)} == durable
+    assert connection.execute(
+        "select action, details from admin_audit_log where action in ('remove syncs', 'remove rule results') order by 1"
+    ).fetchall() == [
+        ("remove rule results", {"removed": going_rows}),
+        ("remove syncs", {"removed": len(going_syncs)}),
+    ]
+    again = command.ok("cleanup", "--json", **limit).json
+    assert (again["completed_syncs"], again["rule_results"]) == (0, 0)
+
+    assert connection.execute(held).fetchall() == held_before
+
+    refused = command.run("replay", "--from-raw", "--source", "feed", "--json")
+    assert refused.json["error"]["code"] == "replay_refused"
+    assert f"of {len(judged_sessions) - 1} sessions" in refused.json["error"]["message"]
+    tests = (
+        "every_rule_was_evaluated",
+        "visibility_follows_the_sync",
+        "feed_order_is_commit_order",
+        "feed_replays_to_live",
+    )
+    tested = command.run("dbt", "--", "test", "--select", *(f"assert_{name}" for name in tests))
+    assert tested.code == 0, tested.stdout
+
+    connection.execute(
+        "insert into validation_rules (rule_name, field_name, rule_type, rule_config, severity) "
+        "values ('has_rooms', 'rooms', 'required', '{}', 'info')"
+    )
+    number = connection.execute("select rule_version from validation_rules where rule_name = 'has_rooms'").fetchone()
+    assert number == (2,)
+    command.ok("rollback", "--session-id", judged_sessions["changed"])
+    price = "select price from properties_live where source_listing_id = 'flat-1'"
+    assert connection.execute(price).fetchone() == (101_000,)
+    land_day(command, tmp_path, 9, edited(flats(4), "flat-2", price=90_000))
+    assert connection.execute(price.replace("flat-1", "flat-2")).fetchone() == (90_000,)
+
+
+def test_a_limit_that_is_no_number_of_days_is_refused(command: Command) -> None:
+    for variable in ("PROPERTY_RUN_LOG_DAYS", "PROPERTY_SYNC_LOG_DAYS"):
+        refused = command.run("cleanup", "--json", **{variable: "0"})
+        assert (refused.code, refused.json["error"]["message"]) == (2, f"{variable} is '0'")
+
+
+def by_session(connection: psycopg.Connection, table: str) -> dict[str, int]:
+    """Rows of a table by session."""
+    rows = connection.execute(f"select session_id::text, count(*) from {table} group by session_id")
+    return dict(rows.fetchall())
+
+
+def versions(connection: psycopg.Connection) -> tuple[Any, ...] | None:
+    """The last version that was published, and where the feed ends."""
+    return connection.execute("select max(version), max(last_sequence) from sync_metadata").fetchone()
 
 
 def age(connection: psycopg.Connection, opened_at: str, which: str = "") -> None:

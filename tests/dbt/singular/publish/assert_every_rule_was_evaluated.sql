@@ -1,5 +1,6 @@
 -- Detects a session that was published without an enabled rule having been applied to it, or whose kept counts are not
--- those of its kept violations. Rules changed after a sync began are not asked of it.
+-- those of its kept violations. Rules changed after a sync began are not asked of it, nor sessions whose results went
+-- by age.
 -- A returned row is such a sync, session and rule with the count that was kept and the one that was found.
 -- depends_on: {{ ref('properties_history') }}
 
@@ -39,9 +40,11 @@ judged as (
         taken.session_id
     from {{ ref('stg_syncs') }} as syncs
     inner join {{ ref('stg_sync_sessions') }} as taken on syncs.sync_id = taken.sync_id
+    inner join {{ ref('stg_sessions') }} as sessions on taken.session_id = sessions.session_id
     where
         syncs.sync_kind = 'sync'
         and syncs.sync_status in ('published', 'complete')
+        and sessions.rule_results_removed_at is null
         and syncs.published_at >= (select min(evaluations.evaluated_at) from evaluations)
 
 ),
