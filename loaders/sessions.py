@@ -132,6 +132,8 @@ def resume_session(connection: psycopg.Connection, session_id: uuid.UUID) -> Ses
         raise SessionMovedOnError(session_id)
     session = Session(*row)
     _require_living_scope(connection, session.source, session.scope)
+    # Cleaning may have dropped the month of a session that waited for long.
+    connection.execute("select ensure_staging_partition(%s)", [session.opened_at])
     return session
 
 

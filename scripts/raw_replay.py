@@ -156,8 +156,10 @@ def _working_in(schema: str) -> Iterator[None]:
 def _prepare(database_url: str, live: str, replay: str) -> None:
     """Make the schema of the replay, with views on what it reads of the live one."""
     with connect(database_url) as connection:
-        connection.execute(sql.SQL("create schema {}").format(sql.Identifier(replay)))
-        connection.execute(sql.SQL("comment on schema {} is {}").format(sql.Identifier(replay), sql.Literal(_MARK)))
+        # A schema without its mark would be taken for somebody else's by every later replay.
+        with connection.transaction():
+            connection.execute(sql.SQL("create schema {}").format(sql.Identifier(replay)))
+            connection.execute(sql.SQL("comment on schema {} is {}").format(sql.Identifier(replay), sql.Literal(_MARK)))
         migrate(database_url)
         connection.execute(_statement("look_back", live=live))
 

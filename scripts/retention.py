@@ -145,11 +145,12 @@ def _clean_month(connection: psycopg.Connection, result: Cleanup, month: dict[st
     removed, kept = counts
     result.raw_rows += removed
     result.kept_rows += kept
-    if not kept:
+    is_dropped = not kept and not month["is_needed"]
+    if is_dropped:
         result.dropped_partitions.append(month["partition_name"])
     if is_dry_run:
         return
-    if not kept:
+    if is_dropped:
         connection.execute(sql.SQL("drop table {}").format(partition))
     elif removed:
         connection.execute(sql.SQL("truncate {}").format(partition))

@@ -7,7 +7,16 @@ order by source;
 
 -- name: old_partitions
 -- Months of raw rows that are past for some sources; with `only_new` those of them with sessions not cleaned yet.
-select months.partition_name, months.starts_at, months.ends_at, past.sources
+-- Sessions that may still land rows need the partition of theirs.
+select
+    months.partition_name, months.starts_at, months.ends_at, past.sources,
+    exists (
+        select 1 from scrape_sessions as sessions
+        where
+            sessions.status in ('running', 'interrupted')
+            and sessions.opened_at >= months.starts_at
+            and sessions.opened_at < months.ends_at
+    ) as is_needed
 from (
     select
         partitions.relname as partition_name,

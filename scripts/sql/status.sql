@@ -5,7 +5,13 @@ select
     sources.freshness_hours,
     good.observed_at as last_good_session_at,
     extract(epoch from now() - good.observed_at)::double precision as lag_seconds,
-    coalesce(now() - good.observed_at > make_interval(secs => sources.freshness_hours * 3600), false)
+    -- A source that never had a good session has been without one since its first.
+    coalesce(
+        now() - coalesce(
+            good.observed_at,
+            (select min(first.opened_at) from scrape_sessions as first where first.source = sources.source)
+        ) > make_interval(secs => sources.freshness_hours * 3600), false
+    )
     and exists (
         select 1 from scrape_sessions as sessions
         where
@@ -19,7 +25,7 @@ select
         select max(syncs.finished_at) from sync_metadata as syncs
         inner join sync_sessions as taken on syncs.sync_id = taken.sync_id
         inner join scrape_sessions as sessions on taken.session_id = sessions.session_id
-        where sessions.source = sources.source and syncs.status = 'complete'
+        where sessions.source = sources.source and sessions.status = 'complete' and syncs.status = 'complete'
     ) as last_sync_at,
     waiting.sessions as pending_sessions,
     waiting.since as pending_since,

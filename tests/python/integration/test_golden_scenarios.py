@@ -69,6 +69,34 @@ def test_1_partial_session_updates_and_adds_but_removes_nothing(
     assert counts["removal_suppressed_reason"] in command.ok("status").stdout.replace("\n", " ")
 
 
+@pytest.mark.slow
+def test_1_a_page_that_says_its_advert_left_counts_in_a_partial_session_too(
+    feed: Feed, command: Command, connection: psycopg.Connection
+) -> None:
+    """Nothing is absent then, and what its own page tells does not keep the rest of the session back."""
+    feed.complete(1, flats(50))
+    feed.land(2, {**edited(flats(20), "flat-1", price=90_000)}, "--no-sync")
+    connection.execute(
+        """
+        update property_scrapes_staging
+        set listing_status = case source_listing_id when 'flat-2' then 'sold' else 'gone' end
+        from scrape_sessions as sessions
+        where
+            property_scrapes_staging.session_id = sessions.session_id
+            and sessions.status = 'scraped'
+            and source_listing_id in ('flat-2', 'flat-3')
+        """
+    )
+    (counts,) = command.ok("sync-pending", "--json").json["syncs"][0]["sessions"]
+
+    assert (counts["observed"], counts["updated"], counts["removed"], counts["missing"]) == (18, 1, 2, 0)
+    assert counts["removals_suppressed"] == 30
+    left = connection.execute(
+        "select source_listing_id, removal_reason from properties_live where listing_status = 'removed' order by 1"
+    ).fetchall()
+    assert left == [("flat-2", "sold"), ("flat-3", "gone")]
+
+
 @pytest.mark.core
 @pytest.mark.slow
 def test_2_empty_session_changes_nothing_and_the_next_run_recovers(

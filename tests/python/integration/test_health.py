@@ -65,6 +65,10 @@ def test_status_and_metrics_tell_the_same(command: Command, connection: psycopg.
     troubled = command.ok("status", "--json").json
     assert [each["next_step"] for each in troubled["findings"]] == ["see below", "property-manager sync-pending"]
     assert troubled["attention"][0]["next_step"].startswith("property-manager quality-checks")
+    assert troubled["sources"][0]["last_sync_at"] is None, "the only sync of it was no good one"
+    connection.execute("update scrape_sessions set opened_at = opened_at - interval '25 hours'")
+    assert command.ok("status", "--json").json["sources"][0]["is_late"], "it never had a good session"
+    connection.execute("update scrape_sessions set opened_at = opened_at + interval '25 hours'")
     assert "1 session waiting for a sync; next: property-manager sync-pending" in command.ok("status").stdout
 
     target = tmp_path / "property_manager.prom"

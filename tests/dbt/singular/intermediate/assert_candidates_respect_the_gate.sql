@@ -1,5 +1,5 @@
 -- Detects a listing published from a session that may not publish, a field published although the gate froze it, and
--- an absence counted for a session that may not remove.
+-- an absence counted for a session that may not remove. That its own page says that an advert left is no absence.
 -- A returned row is such a listing with the session and what the sync would do.
 {{ config(tags=['guard']) }}
 
@@ -67,7 +67,9 @@ absent as (
         missing.outcome as fate
     from missing
     left join sessions on missing.session_id = sessions.session_id
-    where not coalesce(sessions.may_remove, false)
+    where
+        not coalesce(sessions.may_publish, false)
+        or (not coalesce(sessions.may_remove, false) and missing.removal_reason not in ('gone', 'sold'))
 
 )
 
