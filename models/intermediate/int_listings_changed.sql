@@ -71,8 +71,9 @@ filled as (
         case when compared.outcome in ('differs', 'touched') then {{ listing_hash('published') }} end
             as fresh_published_hash,
         sessions.suspicious_price_change,
-        'price' = any(observed.observed_fields) and 'price' <> all(coalesce(sessions.frozen_fields, '{}'))
-            as is_price_observed
+        -- A page may say a price that its card says unreadably.
+        (observed.price is not null or 'price' = any(observed.observed_fields))
+        and 'price' <> all(coalesce(sessions.frozen_fields, '{}')) as is_price_observed
     from compared
     inner join observed
         on

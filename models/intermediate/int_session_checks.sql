@@ -97,6 +97,10 @@ past_fill_rates as (
         and past.recency_by_kind <= 10
         and not past.is_outdated
         and past_check.check_name = 'fill_rate'
+        -- A share of a few adverts is chance, and no measure either.
+        and coalesce(
+            (past.verdict #>> array['carried_counts', past_check.field_name])::bigint, {{ enough_listings() }}
+        ) >= {{ enough_listings() }}
 
 ),
 
