@@ -11,9 +11,9 @@ import os
 import shutil
 import sys
 from base64 import b64encode
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,8 @@ LAUNCH_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--blink-settings=imagesEnabled=false",
+    # A further window would ask for its first page before it can be closed: the headless shell opens none.
+    "--block-new-web-contents",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     # Full browsers read the first, the headless shell the second: no packets around the gateway.
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -106,6 +108,9 @@ _READ_READY_DOCUMENT = f"""new Promise(resolve => {{
 }}).then(() => {_READ_DOCUMENT})"""
 _WORLD = "property-manager"
 _UNNEEDED = ("Image", "Media", "Font")
+_BY_PERMISSION = ("Document", "XHR", "Fetch", "Ping", "Other")
+"""Chromium takes `fetch` and EventSource for XHR, prefetching for Fetch, beacons for Ping, and scripts of workers, what
+is loaded ahead and the icon of the site for Other."""
 _SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 _SYSTEM_PATHS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -154,8 +159,11 @@ class _Tab:
     gateway: Gateway
     main_frame: str
     crash: asyncio.Future[None]
+    is_allowed: Callable[[str], bool]
     document: Response | None = None
+    refusal: str | None = None
     trouble: str | None = None
+    icons: set[str] = field(default_factory=set)
     renders: int = 0
 
 
@@ -201,14 +209,17 @@ class Renderer:
     async def __aexit__(self, *_: object) -> None:
         await self._shut_down()
 
-    async def render(self, document: Response, ready: str) -> str:
+    async def render(
+        self, document: Response, ready: str, *, is_allowed: Callable[[str], bool] = is_web_address
+    ) -> str:
         """The HTML of a fetched document after its scripts ran and the selector `ready` matched.
 
-        The document itself is not requested again; what its scripts ask for is. Raises NotReadyError when
-        `ready` does not appear, RenderError when the browser fails, BrowserMissingError without one.
+        The document itself is not requested again; what its scripts ask for is, where `is_allowed` lets them. Raises
+        NotReadyError when `ready` does not appear, RenderError when the browser fails, BrowserMissingError without one.
         """
         async with self._slots:
             tab = await self._open_tab()
+            tab.is_allowed = is_allowed
             keep = False
             try:
                 async with asyncio.timeout(self._render_seconds):
@@ -223,7 +234,8 @@ class Renderer:
             return html
 
     async def _load(self, tab: _Tab, document: Response, ready: str) -> str:
-        tab.document, tab.trouble = document, None
+        tab.document, tab.refusal, tab.trouble = document, None, None
+        tab.icons.clear()
         tab.renders += 1
         await tab.gateway.begin_page()
         await tab.page.goto(document.url, wait_until="commit")
@@ -231,7 +243,7 @@ class Renderer:
             async with asyncio.timeout(self._ready_seconds):
                 return await _unless_it_crashes(tab, _content_when_ready(tab, ready))
         except TimeoutError as error:
-            trouble = tab.gateway.trouble or tab.trouble
+            trouble = tab.gateway.trouble or tab.refusal or tab.trouble
             raise NotReadyError(
                 f"{ready!r} did not appear within {self._ready_seconds:g} s of rendering"
                 + (f" ({trouble})" if trouble else ""),
@@ -275,6 +287,7 @@ class Renderer:
             gateway,
             tree["frameTree"]["frame"]["id"],
             asyncio.get_running_loop().create_future(),
+            is_web_address,
         )
         await _minimise(tab)
         await _intercept(tab)
@@ -302,6 +315,8 @@ class Renderer:
                     self._browser = await self._playwright.chromium.launch(
                         executable_path=path,
                         args=[*LAUNCH_ARGUMENTS, mark],
+                        # Full browsers open no window of their own accord.
+                        ignore_default_args=["--disable-popup-blocking"],
                         handle_sigint=False,
                         handle_sigterm=False,
                         handle_sighup=False,
@@ -338,24 +353,28 @@ async def _minimise(tab: _Tab) -> None:
 
 
 async def _intercept(tab: _Tab) -> None:
-    """Let the tab ask before it requests documents, and what it does not need; all else takes the gateway unasked.
+    """Let the tab ask before it requests what needs permission, or is not needed; all else takes the gateway unasked.
 
     Playwright's own routes would ask for every request and switch the browser's cache off.
     """
     tab.devtools.on("Fetch.requestPaused", partial(_answer, tab))
-    patterns = [{"resourceType": kind} for kind in ("Document", *_UNNEEDED)]
+    patterns = [{"resourceType": kind} for kind in (*_BY_PERMISSION, *_UNNEEDED)]
     await tab.devtools.send("Fetch.enable", {"patterns": patterns})
 
 
 async def _answer(tab: _Tab, paused: dict[str, Any]) -> None:
-    """Hand out the document that was fetched, once, and let pass what the page may need."""
+    """Hand out the document that was fetched, once, and let pass what the page needs and may ask for."""
     request = {"requestId": paused["requestId"]}
-    document = tab.document
+    kind, url, document = paused["resourceType"], paused["request"]["url"], tab.document
     # A page that is gone needs no answer any more.
     with suppress(PlaywrightError):
-        if paused["resourceType"] in _UNNEEDED or not is_web_address(paused["request"]["url"]):
+        if _is_icon(paused):
+            tab.icons.add(url)
+            # The browser does not ask again for what is not there.
+            await tab.devtools.send("Fetch.fulfillRequest", {**request, "responseCode": 404})
+        elif kind in _UNNEEDED or not is_web_address(url):
             await tab.devtools.send("Fetch.failRequest", {**request, "errorReason": "BlockedByClient"})
-        elif document is not None and paused["frameId"] == tab.main_frame:
+        elif document is not None and kind == "Document" and paused["frameId"] == tab.main_frame:
             tab.document = None
             content_type = document.headers.get("content-type", "text/html")
             answer = {
@@ -364,8 +383,17 @@ async def _answer(tab: _Tab, paused: dict[str, Any]) -> None:
                 "body": b64encode(document.body).decode(),
             }
             await tab.devtools.send("Fetch.fulfillRequest", {**request, **answer})
+        elif not tab.is_allowed(url):
+            tab.refusal = f"robots.txt does not let {url} be fetched"
+            # Otherwise a page that wants to go there would be replaced by an error page.
+            await tab.devtools.send("Fetch.failRequest", {**request, "errorReason": "Aborted"})
         else:
             await tab.devtools.send("Fetch.continueRequest", request)
+
+
+def _is_icon(paused: dict[str, Any]) -> bool:
+    """Whether a request is for the icon of a site, which nobody sees: no other of its kind asks for pictures."""
+    return paused["resourceType"] == "Other" and paused["request"]["headers"].get("Accept", "").startswith("image/")
 
 
 async def _answer_dialog(dialog: Dialog) -> None:
@@ -405,7 +433,7 @@ def _note_crash(tab: _Tab) -> None:
 
 
 def _note_trouble(tab: _Tab, status: int, url: str) -> None:
-    if status >= 400:
+    if status >= 400 and url not in tab.icons:
         tab.trouble = f"{url} answered HTTP {status}"
 
 

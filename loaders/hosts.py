@@ -165,6 +165,17 @@ class Hosts:
         """Leave a host alone for a while, as its Retry-After asks."""
         await self._in_database(self._book.pause, host(url), seconds)
 
+    def is_allowed(self, url: str) -> bool:
+        """Whether a page that is rendered may ask for an address.
+
+        That is for the robots.txt of its origin to say, where this worker asked for it; none is fetched for it.
+        """
+        site = origin(url)
+        refusal, robots = self._refusals.get(site), self._robots.get(site)
+        if refusal is not None and monotonic() < refusal.until:
+            return False
+        return robots is None or robots.allows(url)
+
     async def _require_allowed(self, url: str, *, has_turn: bool) -> None:
         site = origin(url)
         async with self._locks.setdefault(site, asyncio.Lock()):

@@ -121,7 +121,7 @@ class Visitor:
 
     async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
         try:
-            html = await self.renderer.render(response, self.reader.ready(page.kind))
+            html = await self.renderer.render(response, self.reader.ready(page.kind), is_allowed=self.hosts.is_allowed)
             return Page(response.url, html, page.url)
         except NotReadyError as error:
             rendered = Page(response.url, error.html, page.url)

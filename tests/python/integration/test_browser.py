@@ -9,10 +9,11 @@ import psutil
 import pytest
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
-from loaders.browser import DISABLED_FEATURES, Renderer, RenderError, find_browser
+from loaders.browser import DISABLED_FEATURES, NotReadyError, Renderer, RenderError, find_browser
 from loaders.gateway import Gateway
 from loaders.http import Response
 from loaders.network_guard import NetworkGuard
+from tests.python.integration.sites import Page, Site
 
 
 def document(html: str) -> Response:
@@ -102,6 +103,63 @@ def test_a_selector_that_is_none_fails_at_once() -> None:
 
     with pytest.raises(RenderError, match=r"'\.\.' is not a valid selector"):
         asyncio.run(run())
+
+
+ASKING = """<link rel=icon href=/icon.png><link rel=preload as=fetch href=/closed/ahead>
+<iframe src=/closed/frame></iframe><iframe src=/frame></iframe><p id=t>1</p><script>
+    open("/closed/window");
+    navigator.sendBeacon("/closed/beacon");
+    new EventSource("/closed/events");
+    new Worker("/closed/worker");
+    new Worker("/worker");
+    const old = new XMLHttpRequest();
+    old.open("GET", "/closed/xhr");
+    old.send();
+    fetch("/moved").catch(() => fetch("/data")).then(() => setTimeout(() => { location = "/closed/page"; }, 500));
+    setTimeout(() => { t.className = "waited"; }, 1500);
+</script>"""
+ANSWERS: dict[str, Page] = {
+    "/frame": (200, {}, "<script>fetch('/closed/of-frame')</script>"),
+    "/worker": (200, {"Content-Type": "text/javascript"}, "fetch('/closed/of-worker')"),
+    "/moved": (302, {"Location": "/closed/moved"}, ""),
+    "/data": (200, {}, "data"),
+}
+
+
+def ask(ready: str, *, page: str = ASKING) -> tuple[str, list[str]]:
+    """What a page becomes that may ask for nothing below /closed, and what it asked for."""
+
+    async def run(site: Site) -> str:
+        guard = NetworkGuard.parse("127.0.0.1")
+        async with Renderer("home-watch/1", tabs=1, ready_seconds=4.0, guard=guard) as browser:
+            fetched = Response(f"{site.url}/flat/1", 200, {"content-type": "text/html"}, page.encode())
+            return await browser.render(fetched, ready, is_allowed=lambda url: "/closed" not in url)
+
+    with Site(ANSWERS) as site:
+        try:
+            return asyncio.run(run(site)), sorted(site.requests)
+        except NotReadyError as error:
+            return error.message.replace(site.url, ""), sorted(site.requests)
+
+
+def test_a_page_asks_for_what_it_is_allowed_and_stays_where_it_is() -> None:
+    html, requests = ask(".waited")
+    assert '<p id="t" class="waited">1</p>' in html
+    assert requests == ["/data", "/frame", "/moved", "/worker"]
+
+
+def test_a_page_that_needs_what_it_is_refused_says_so() -> None:
+    page = "<link rel=icon href=/icon.png><script>fetch('/closed/data').catch(() => fetch('/missing'))</script>"
+    message, requests = ask(".done", page=page)
+    assert message.endswith("of rendering (robots.txt does not let /closed/data be fetched)")
+    assert requests == ["/missing"]
+
+
+def test_an_icon_is_neither_asked_for_nor_missed() -> None:
+    for page in ("<link rel=icon href=/icon.png>", "<p>no icon</p>"):
+        message, requests = ask(".done", page=page)
+        assert message.endswith("of rendering")
+        assert requests == []
 
 
 class WatchedGateway(Gateway):

@@ -421,6 +421,26 @@ def test_redirects_are_followed_within_robots_and_to_an_end(database_url: str, c
     }
 
 
+def test_what_a_rendered_page_asks_for_obeys_robots(database_url: str, connection: psycopg.Connection) -> None:
+    set_rate(connection, "local_portal")
+    advert = """<iframe src="/closed/frame"></iframe><script type="module">
+        fetch("/closed/data").catch(() => {
+            location = "/closed/page";
+            return fetch("/open/data").then(answer => answer.text());
+        }).then(html => { document.documentElement.innerHTML = html; });
+    </script>"""
+    pages: dict[str, Page] = {
+        "/robots.txt": (200, {}, "User-agent: *\nDisallow: /closed"),
+        "/flats": results("/flat/1"),
+        "/flat/1": (200, {}, advert),
+        "/open/data": flat("A-1", 1),
+    }
+    with Site(pages) as site:
+        result = scrape(database_url, url=f"{site.url}/flats", retry=QUICK)
+    assert [row[0] for row in rows(connection, result.session_id)] == ["A-1"]
+    assert site.requests == ["/robots.txt", "/flats", "/flat/1", "/open/data"]
+
+
 def test_a_huge_page_costs_only_itself(database_url: str, connection: psycopg.Connection) -> None:
     set_rate(connection, "local_portal")
     pages = {

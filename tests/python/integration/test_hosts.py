@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -75,6 +76,24 @@ def test_robots_that_could_not_be_fetched_are_asked_for_again(
     monkeypatch.setattr(hosts, "ROBOTS_RETRY_SECONDS", 0.0)
     with Site({"/robots.txt": lambda count: BROKEN if count == 1 else SHUT}) as site:
         assert admit(connection, site, "/a", "/a") == ["unavailable", "allowed"]
+
+
+@pytest.mark.parametrize(("robots", "verdicts"), [(SHUT, [True, False]), (BROKEN, [False, False])])
+def test_a_rendered_page_may_ask_what_the_robots_say_that_are_known(
+    connection: psycopg.Connection, robots: Page, verdicts: list[bool]
+) -> None:
+    async def run(site: Site) -> tuple[list[bool], list[bool]]:
+        addresses = [f"{site.url}/open", f"{site.url}/shut"]
+        async with HttpClient("home-watch/1", guard=NetworkGuard.parse("all")) as client:
+            admitting = Hosts(HostBook(connection, 0.0), at_once, client, ONE_TRY)
+            unknown = [admitting.is_allowed(address) for address in addresses]
+            with suppress(RobotsUnavailableError):
+                await admitting.admit_claimed(f"{site.url}/a", is_robots_known=False)
+            return unknown, [admitting.is_allowed(address) for address in addresses]
+
+    with Site({"/robots.txt": robots}) as site:
+        assert asyncio.run(run(site)) == ([True, True], verdicts)
+        assert site.requests == ["/robots.txt"]
 
 
 def test_a_worker_that_is_stopped_leaves_robots_to_others(connection: psycopg.Connection) -> None:

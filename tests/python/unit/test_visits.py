@@ -52,7 +52,10 @@ class Portal:
         self.asked_with = headers
         return self._response
 
-    async def render(self, document: Response, ready: str) -> str:
+    def is_allowed(self, url: str) -> bool:
+        return True
+
+    async def render(self, document: Response, ready: str, **_: Any) -> str:
         if isinstance(self._rendered, Exception):
             raise self._rendered
         return self._rendered
