@@ -77,7 +77,7 @@ class DbtProject:
 
         dbt's artifacts, a fifth of the work of a small build, are written by the first build of a process only.
         """
-        self._parse()
+        self.parse()
         writing = "--no-write-json" if self._place in self._built else "--write-json"
         outcome = _outcome(self._invoke([writing, "build", "--selector", selector]))
         if outcome.success:
@@ -87,7 +87,7 @@ class DbtProject:
     @property
     def manifest(self) -> Manifest:
         """The project as dbt has read it."""
-        self._parse()
+        self.parse()
         return self._manifests[self._place]
 
     @property
@@ -110,7 +110,7 @@ class DbtProject:
 
     def compile_models(self, *names: str) -> dict[str, CompiledModel]:
         """The queries of some models by name, without running anything."""
-        self._parse()
+        self.parse()
         result = self._invoke(["compile", "--select", *names])
         if not result.success:
             raise DbtFailedError(
@@ -122,7 +122,7 @@ class DbtProject:
 
     def generate_docs(self, target: Path) -> Path:
         """Write the static documentation site into a folder and return its page."""
-        self._parse()
+        self.parse()
         result = self._invoke(["docs", "generate", "--static"], target_path=target)
         if not result.success:
             raise DbtFailedError(
@@ -131,7 +131,8 @@ class DbtProject:
             )
         return target / "static_index.html"
 
-    def _parse(self) -> None:
+    def parse(self) -> None:
+        """Read the project, once in a process."""
         if self._place not in self._manifests:
             result = self._invoke(["parse"])
             if not result.success:

@@ -223,11 +223,17 @@ def _build(
     connection: psycopg.Connection, project: DbtProject, request: dict[str, Any], selector: str
 ) -> tuple[uuid.UUID, DbtOutcome]:
     request_id = uuid.uuid4()
+    # Reading the project takes seconds, in which a plain `dbt build` could take the request for its own.
+    project.parse()
     connection.execute(_SQL["request_sync"], {"request_id": request_id, **request})
     return request_id, project.build(selector)
 
 
-def _failed(sync: dict[str, Any] | None, outcome: DbtOutcome) -> SyncFailedError:
+def _failed(sync: dict[str, Any] | None, outcome: DbtOutcome) -> PropertyManagerError:
+    if any("busy: another property-manager command is syncing" in failure.message for failure in outcome.failures):
+        return BusyError(
+            "a plain dbt build is syncing in this command's place", "Run the command again when it is done."
+        )
     causes = "; ".join(f"{failure.name}: {failure.message}" for failure in outcome.failures) or "see the log"
     if sync is not None and sync["status"] == "published":
         return SyncFailedError(

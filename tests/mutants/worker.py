@@ -150,12 +150,12 @@ class Worker:
 
     def _failed_tests(self, names: list[str]) -> str:
         project = DbtProject(self._url)
-        project._parse()
+        project.parse()
         return _failures(project, ["test", "--fail-fast", "--select", *names]) if names else ""
 
     def _failed_data_tests(self) -> str:
         project = DbtProject(self._url)
-        project._parse()
+        project.parse()
         return _failures(project, ["test", "--fail-fast", "--select", "test_type:data"])
 
     def _new_database(self, template: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from loaders.errors import BusyError
 from scripts import sync
 from scripts.dbt_runner import DbtOutcome, DbtProject, NodeFailure
 from scripts.sync import SessionCounts, SyncFailedError, SyncReport, sync_pending
@@ -101,6 +102,7 @@ def test_a_run_that_ends_in_a_deadlock_is_repeated_once(
         connection.execute("update scrape_sessions set status = 'complete'")
         return DbtOutcome(True, (), {})
 
+    monkeypatch.setattr(DbtProject, "parse", lambda _: None)
     monkeypatch.setattr(DbtProject, "build", build)
     if deadlocks == 1:
         assert [report.status for report in sync_pending(database_url)] == ["complete"]
@@ -108,6 +110,18 @@ def test_a_run_that_ends_in_a_deadlock_is_repeated_once(
         with pytest.raises(SyncFailedError, match="nothing was published: stg_sources: deadlock detected"):
             sync_pending(database_url)
     assert built == ["sync", "sync"]
+
+
+def test_a_plain_build_that_took_the_request_is_told_as_busy(
+    connection: psycopg.Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(connection, 1)
+    busy = "Database Error: busy: another property-manager command is syncing"
+    outcome = DbtOutcome(False, (NodeFailure("on-run-start", "error", busy),), {})
+    monkeypatch.setattr(DbtProject, "parse", lambda _: None)
+    monkeypatch.setattr(DbtProject, "build", lambda *_: outcome)
+    with pytest.raises(BusyError, match="a plain dbt build"):
+        sync_pending(database_url)
 
 
 def land(connection: psycopg.Connection, count: int) -> None:
