@@ -190,6 +190,9 @@ def test_a_crawl_meets_every_trap_and_goes_on(
         "/heavy/double-bomb": "not asked for",
         "/heavy/deep": "nested deeper than 512 levels",
         "/heavy/microdata": "nests microdata",
+        "/heavy/itemprops": "repeats its text in microdata",
+        "/heavy/blocks": "blocks of JSON-LD",
+        "/heavy/houses": "values in JSON-LD",
         "/script/endless": "rendering took more than",
         "/script/alerts": "rendering took more than",
     }.items():
