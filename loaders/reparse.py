@@ -225,7 +225,9 @@ def _read_again(
 def _content(reader: Reader, page: _CrawledPage, document: Page, known_id: str | None, result: Reparsed) -> PageContent:
     try:
         if not reader.is_ready(page.kind, document):
-            result.unread[page.url] = f"{reader.ready(page.kind)!r} matches nothing on the kept page"
+            ready = reader.ready(page.kind)
+            missing = f"{ready!r} matches nothing on" if ready else "nothing to read is stated on"
+            result.unread[page.url] = f"{missing} the kept page"
             return PageContent()
         content = reader.read(page.kind, document, known_id)
     except PageReadError as error:

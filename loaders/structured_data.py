@@ -19,8 +19,6 @@ from loaders.urls import absolute, page_key
 
 Node = dict[str, Any]
 
-SELECTOR = 'script[type="application/ld+json"], [itemscope]'
-
 RESIDENCES = frozenset(
     {
         "Accommodation",

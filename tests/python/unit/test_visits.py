@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loaders.browser import NotReadyError, RenderError
+from loaders.browser import NotReadyError, Ready, RenderError
 from loaders.frontier import ClaimedPage, Settlement
 from loaders.http import Response
 from loaders.pages import Reader, StructuredReader, reader_of
@@ -52,7 +52,7 @@ class Portal:
         self.asked_with = headers
         return self._response
 
-    async def render(self, document: Response, ready: str) -> str:
+    async def render(self, document: Response, ready: Ready) -> str:
         if isinstance(self._rendered, Exception):
             raise self._rendered
         return self._rendered
