@@ -21,8 +21,8 @@ MAX_MICRODATA_TEXT = 5_000_000
 """Characters that are read as texts of microdata, once for each property that holds them; an element counts as ten."""
 
 MAX_JSON_LD_BLOCKS = 1_000
-MAX_JSON_LD_VALUES = 20_000
-"""Objects and entries of lists, in all blocks of a page."""
+MAX_STATED_VALUES = 50_000
+"""Values of schema.org, at every level, in one page."""
 
 MAX_COUNT_DIGITS = 9
 """Of a number that counts listings or pages; one with more counts nothing, and fits no column."""
@@ -85,15 +85,18 @@ def _microdata_texts(root: _Element) -> Iterator[_Element]:
     yield from (scope for scope in _MICRODATA_SCOPES(root) if scope not in filled)
 
 
-def check_json_ld(blocks: Sequence[Any], url: str) -> None:
-    """Raise PageTooCostlyError for blocks of JSON-LD that hold more than a page's listings take."""
-    waiting, left = [blocks], MAX_JSON_LD_VALUES
+def check_values(items: Sequence[Any], url: str) -> None:
+    """Raise PageTooCostlyError for structured data that hold more values than a page's listings take.
+
+    A value that is shared counts wherever it stands: an item of microdata with two names is there twice.
+    """
+    waiting, left = [items], MAX_STATED_VALUES
     while waiting:
         value = waiting.pop()
         inner = value.values() if isinstance(value, dict) else value
-        left -= 1 if isinstance(value, dict) else sum(not isinstance(entry, dict) for entry in inner)
+        left -= len(inner)
         if left < 0:
-            raise PageTooCostlyError(f"{url} states more than {MAX_JSON_LD_VALUES:,} values in JSON-LD")
+            raise PageTooCostlyError(f"{url} states more than {MAX_STATED_VALUES:,} values")
         waiting += [entry for entry in inner if isinstance(entry, dict | list)]
 
 

@@ -14,7 +14,7 @@ from extruct.w3cmicrodata import MicrodataExtractor
 from parsel import Selector
 
 from loaders.fields import LISTING_FIELDS
-from loaders.page_limits import believable_count, check_json_ld
+from loaders.page_limits import MAX_STATED_VALUES, believable_count, check_values
 from loaders.urls import absolute, page_key
 
 Node = dict[str, Any]
@@ -42,7 +42,6 @@ _GONE = {"soldout": "sold", "discontinued": "gone"}
 _UNITS = {"MTK": "m²", "FTK": "sq ft", "ACR": "acre", "HAR": "ha", "YDK": "sq yd"}
 _PERIODS = {"MON": "month", "WEE": "week", "ANN": "year", "DAY": "day"}
 _MAX_DEPTH = 20
-_MAX_VALUES = 50_000
 
 
 @dataclass(frozen=True)
@@ -138,12 +137,12 @@ def structured_data(selector: Selector, url: str) -> StructuredData:
             items += JsonLdExtractor().extract(script.get())
         except (ValueError, RecursionError):
             broken += 1
-    check_json_ld(items, url)
-    if selector.css("[itemscope]"):
-        items += [_from_microdata(item) for item in MicrodataExtractor().extract_items(selector.root, url)]
+    microdata = MicrodataExtractor().extract_items(selector.root, url) if selector.css("[itemscope]") else []
+    check_values([*items, *microdata], url)
+    items += map(_from_microdata, microdata)
     nodes = [node for item in items if isinstance(item, dict) for node in _graph(item)]
     by_id = {node["@id"]: node for node in nodes if isinstance(node.get("@id"), str)}
-    room = iter(range(_MAX_VALUES))
+    room = iter(range(MAX_STATED_VALUES))
     return StructuredData([_resolved(node, by_id, room, 0) for node in nodes], url, broken)
 
 

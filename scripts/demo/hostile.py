@@ -152,6 +152,7 @@ def _heavy_pages() -> dict[str, Answer]:
         "/heavy/deep-data": _text('<script type="application/ld+json">' + "[" * 200_000 + "</script>"),
         "/heavy/microdata": _text("<div itemscope itemprop=a>" * 400),
         "/heavy/itemprops": _text("<div itemscope>" + "<div itemprop=a>" * 500 + "and more " * 200_000),
+        "/heavy/names": _text("<div itemscope itemprop='a b c d e f g h'>" * 32),
         "/heavy/blocks": _text('<script type="application/ld+json">{"@type": "House"}</script>' * 100_000),
         "/heavy/houses": _text(f'<script type="application/ld+json">[{houses}]</script>'),
     }

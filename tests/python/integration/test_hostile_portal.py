@@ -192,7 +192,8 @@ def test_a_crawl_meets_every_trap_and_goes_on(
         "/heavy/microdata": "nests microdata",
         "/heavy/itemprops": "repeats its text in microdata",
         "/heavy/blocks": "blocks of JSON-LD",
-        "/heavy/houses": "values in JSON-LD",
+        "/heavy/names": "states more than 50,000 values",
+        "/heavy/houses": "states more than 50,000 values",
         "/script/endless": "rendering took more than",
         "/script/alerts": "rendering took more than",
     }.items():
