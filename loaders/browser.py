@@ -10,8 +10,9 @@ import json
 import os
 import shutil
 import sys
+import time
 from base64 import b64encode
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,6 +44,13 @@ RENDER_SHARE = 3.0
 
 LOOK_SECONDS = 0.05
 """How often a page is looked at until it is ready."""
+
+ASK_SECONDS = 0.2
+ASK_SHARE = 3.0
+"""A page that has to be read to know is taken so often, and rests so many times what reading it took."""
+
+Ready = str | Callable[[str], Awaitable[bool]]
+"""What tells that a page is complete: a selector that matches, or a question to its HTML."""
 
 OPEN_SECONDS = 30.0
 """How long opening a tab in a running browser may take."""
@@ -210,12 +218,12 @@ class Renderer:
         await self._shut_down()
 
     async def render(
-        self, document: Response, ready: str, *, is_allowed: Callable[[str], bool] = is_web_address
+        self, document: Response, ready: Ready, *, is_allowed: Callable[[str], bool] = is_web_address
     ) -> str:
-        """The HTML of a fetched document after its scripts ran and the selector `ready` matched.
+        """The HTML of a fetched document after its scripts ran and it was `ready`.
 
         The document itself is not requested again; what its scripts ask for is, where `is_allowed` lets them. Raises
-        NotReadyError when `ready` does not appear, RenderError when the browser fails, BrowserMissingError without one.
+        NotReadyError when it never is `ready`, RenderError when the browser fails, BrowserMissingError without one.
         """
         async with self._slots:
             tab = await self._open_tab()
@@ -233,20 +241,21 @@ class Renderer:
                 await self._return_tab(tab, keep)
             return html
 
-    async def _load(self, tab: _Tab, document: Response, ready: str) -> str:
+    async def _load(self, tab: _Tab, document: Response, ready: Ready) -> str:
         tab.document, tab.refusal, tab.trouble = document, None, None
         tab.icons.clear()
         tab.renders += 1
         await tab.gateway.begin_page()
         await tab.page.goto(document.url, wait_until="commit")
         try:
+            reading = _content_when_ready(tab, ready) if isinstance(ready, str) else _content_when_told(tab, ready)
             async with asyncio.timeout(self._ready_seconds):
-                return await _unless_it_crashes(tab, _content_when_ready(tab, ready))
+                return await _unless_it_crashes(tab, reading)
         except TimeoutError as error:
             trouble = tab.gateway.trouble or tab.refusal or tab.trouble
+            missing = f"{ready!r} did not appear" if isinstance(ready, str) else "nothing to read appeared"
             raise NotReadyError(
-                f"{ready!r} did not appear within {self._ready_seconds:g} s of rendering"
-                + (f" ({trouble})" if trouble else ""),
+                f"{missing} within {self._ready_seconds:g} s of rendering" + (f" ({trouble})" if trouble else ""),
                 await _content(tab),
             ) from error
 
@@ -464,6 +473,23 @@ async def _content_when_ready(tab: _Tab, ready: str) -> str:
             await asyncio.sleep(LOOK_SECONDS)
             if tab.page.is_closed():
                 raise
+
+
+async def _content_when_told(tab: _Tab, is_ready: Callable[[str], Awaitable[bool]]) -> str:
+    """The document once it is said to be ready; asked again whenever it changed."""
+    asked: str | None = None
+    while True:
+        began = time.monotonic()
+        try:
+            html = await _content(tab)
+        except PlaywrightError:
+            if tab.page.is_closed():
+                raise
+        else:
+            if html != asked and await is_ready(html):
+                return html
+            asked = html
+        await asyncio.sleep(max(ASK_SECONDS, ASK_SHARE * (time.monotonic() - began)))
 
 
 async def _content(tab: _Tab) -> str:

@@ -20,7 +20,7 @@ from loaders.listing_shapes import Shape, shape_of
 from loaders.structured_data import ItemList, StructuredListing, is_same_page
 from loaders.urls import absolute
 
-SELECTOR = (
+_SELECTOR = (
     'script[type="application/json"], script#__NEXT_DATA__, script#__NUXT_DATA__, '
     "script:not([src]):not([type]), script:not([src])[type='text/javascript']"
 )
@@ -77,7 +77,7 @@ def embedded_state(selector: Selector, url: str) -> EmbeddedState:
     """Read the JSON of a page's scripts; what is no JSON, or too large, is passed over."""
     roots: list[Any] = []
     left = _MAX_CHARACTERS
-    for script in selector.css(SELECTOR)[:_MAX_SCRIPTS]:
+    for script in selector.css(_SELECTOR)[:_MAX_SCRIPTS]:
         text = script.xpath("string()").get() or ""
         left -= len(text)
         if left < 0:

@@ -10,8 +10,6 @@ from parsel import Selector
 from loaders.structured_data import StructuredListing
 from loaders.urls import absolute
 
-SELECTOR = 'meta[property="product:price:amount"], meta[property="og:price:amount"]'
-
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "title": ("og:title", "twitter:title"),
     "description": ("og:description", "twitter:description", "description"),

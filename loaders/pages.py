@@ -17,7 +17,6 @@ from loaders.fields import LISTING_FIELDS
 from loaders.page_limits import PageReadError, believable_count, check_document
 from loaders.source_files import DetailRules, ListRules, PageRules, Rule
 from loaders.staging import Observation
-from loaders.stated_data import SELECTOR as STATED_DATA
 from loaders.stated_data import StatedData
 from loaders.structured_data import StructuredListing
 from loaders.urls import absolute, belongs_to, is_same_site, page_key
@@ -142,11 +141,11 @@ class Reader(Protocol):
     def promises_ready(self, kind: PageKind) -> bool:
         """Whether a page without `ready` is broken, rather than one that never had what this reader looks for."""
 
-    def ready(self, kind: PageKind) -> str:
-        """The CSS selector that shows that a page of this kind is complete."""
+    def ready(self, kind: PageKind) -> str | None:
+        """The CSS selector that shows that a page of this kind is complete; None where only `is_ready` can tell."""
 
     def is_ready(self, kind: PageKind, page: Page) -> bool:
-        """Whether the page can be read as it is, without rendering."""
+        """Whether the page can be read as it is, without rendering it (further)."""
 
     def is_challenge(self, page: Page) -> bool:
         """Whether a page that is not ready is a captcha or a challenge."""
@@ -193,7 +192,7 @@ class SelectorReader:
         """Where the source file says what is there once a page is complete."""
         return self._rules_of(kind) is not None
 
-    def ready(self, kind: PageKind) -> str:
+    def ready(self, kind: PageKind) -> str | None:
         """The source file's `ready` for this kind of page."""
         rules = self._rules_of(kind)
         return rules.ready if rules else self._structured.ready(kind)
@@ -281,9 +280,9 @@ class StructuredReader:
         """Never: the portal may not publish such data at all."""
         return False
 
-    def ready(self, kind: PageKind) -> str:  # noqa: ARG002
-        """Anything that may carry structured data."""
-        return STATED_DATA
+    def ready(self, kind: PageKind) -> str | None:  # noqa: ARG002
+        """None: elements that may carry data are there before scripts fill them."""
+        return None
 
     def is_ready(self, kind: PageKind, page: Page) -> bool:
         """Whether the page states a listing, or a list of them."""

@@ -100,6 +100,7 @@ class _CrawledPage(NamedTuple):
     kind: PageKind
     source_listing_id: str | None
     stored_in: uuid.UUID | None
+    stored_as_of: datetime | None
 
 
 class _Seen(NamedTuple):
@@ -146,7 +147,7 @@ def _reparse(connection: psycopg.Connection, crawl: _Crawl, *, is_dry_run: bool)
         lands = not is_dry_run and result.landed_before is None
         session = _open(connection, crawl, target) if lands else None
         writer = StagingWriter(connection)
-        for seen in _read_again(connection, crawl, target.reader, result):
+        for seen in _read_again(connection, crawl, target.reader, writer, result):
             _compare(connection, crawl.source, seen, result)
             if session is not None:
                 written = writer.write(session, [each.observation for each in seen])
@@ -199,9 +200,12 @@ def _close(connection: psycopg.Connection, crawl: _Crawl, session: Session, resu
 
 
 def _read_again(
-    connection: psycopg.Connection, crawl: _Crawl, reader: Reader, result: Reparsed
+    connection: psycopg.Connection, crawl: _Crawl, reader: Reader, writer: StagingWriter, result: Reparsed
 ) -> Iterator[list[_Seen]]:
-    """What the pages say now, batch by batch, result pages first: their cards name the listings of adverts."""
+    """What the pages say now, batch by batch, result pages first: their cards name the listings of adverts.
+
+    Days are those that a text meant when its page was fetched.
+    """
     with connection.cursor(row_factory=class_row(_CrawledPage)) as cursor:
         pages = iter(cursor.execute(_SQL["pages"], {"session_id": crawl.session_id}).fetchall())
     named: dict[str, str | None] = {}
@@ -212,20 +216,26 @@ def _read_again(
         seen = []
         for page in batch:
             document = documents.get(StoredPage(page.stored_in, page.url)) if page.stored_in else None
-            if document is None or page.stored_in is None:
+            if document is None or page.stored_in is None or page.stored_as_of is None:
                 result.pages_unkept += 1
                 continue
             known_id = named.get(page.url, page.source_listing_id) if page.kind == "detail" else None
             content = _content(reader, page, document, known_id, result)
             named.update({link.url: link.source_listing_id for link in content.links if link.source_listing_id})
-            seen += [_Seen(page.stored_in, each) for each in content.observations if each.source_listing_id]
+            seen += [
+                _Seen(page.stored_in, writer.dated(crawl.source, page.stored_as_of, each))
+                for each in content.observations
+                if each.source_listing_id
+            ]
         yield seen
 
 
 def _content(reader: Reader, page: _CrawledPage, document: Page, known_id: str | None, result: Reparsed) -> PageContent:
     try:
         if not reader.is_ready(page.kind, document):
-            result.unread[page.url] = f"{reader.ready(page.kind)!r} matches nothing on the kept page"
+            ready = reader.ready(page.kind)
+            missing = f"{ready!r} matches nothing on" if ready else "nothing to read is stated on"
+            result.unread[page.url] = f"{missing} the kept page"
             return PageContent()
         content = reader.read(page.kind, document, known_id)
     except PageReadError as error:

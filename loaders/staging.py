@@ -105,7 +105,9 @@ class StagingWriter:
         numbers = self.row_numbers(session)
         rows, rejected = [], 0
         for observation, row_no in zip(observations, numbers, strict=False):
-            values, refusal = _staging_values(session, row_no, self._dated(session, observation))
+            values, refusal = _staging_values(
+                session, row_no, self.dated(session.source, session.observed_at, observation)
+            )
             row = StagingRow(session, row_no, values)
             if refusal is None:
                 rows.append(row)
@@ -157,6 +159,19 @@ class StagingWriter:
             return WriteResult(first.landed + second.landed, first.rejected + second.rejected)
         return WriteResult(len(sent), 0)
 
+    def dated(self, source: str, observed_at: datetime, observation: Observation) -> Observation:
+        """With the day that a text such as "3 days ago" means; later nobody could tell.
+
+        It was seen at `observed_at`, unless the observation says otherwise.
+        """
+        text = observation.fields.get("listed_at")
+        if not text:
+            return observation
+        place = self._place_of(source)
+        seen_at = (observation.observed_at or observed_at).astimezone(place.time_zone).replace(tzinfo=None)
+        listed_at = iso_date(text, seen_at, place.country)
+        return replace(observation, fields={**observation.fields, "listed_at": listed_at})
+
     def reject(self, session: Session, row_no: int, code: str, reason: str, raw_text: str) -> None:
         """Keep a row that cannot be landed, with its reason."""
         self._connection.execute(
@@ -170,16 +185,6 @@ class StagingWriter:
                 "raw_text": _storable(raw_text),
             },
         )
-
-    def _dated(self, session: Session, observation: Observation) -> Observation:
-        """With the day that a text such as "3 days ago" means; later nobody could tell."""
-        text = observation.fields.get("listed_at")
-        if not text:
-            return observation
-        place = self._place_of(session.source)
-        seen_at = (observation.observed_at or session.observed_at).astimezone(place.time_zone).replace(tzinfo=None)
-        listed_at = iso_date(text, seen_at, place.country)
-        return replace(observation, fields={**observation.fields, "listed_at": listed_at})
 
     def _place_of(self, source: str) -> _Place:
         if source not in self._places:

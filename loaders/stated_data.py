@@ -14,8 +14,6 @@ from loaders import embedded_state, page_meta, structured_data
 from loaders.embedded_state import EmbeddedState
 from loaders.structured_data import ItemList, StructuredData, StructuredListing
 
-SELECTOR = f"{structured_data.SELECTOR}, {embedded_state.SELECTOR}, {page_meta.SELECTOR}"
-
 
 @dataclass(frozen=True)
 class StatedData:

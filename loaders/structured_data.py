@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,12 +14,10 @@ from extruct.w3cmicrodata import MicrodataExtractor
 from parsel import Selector
 
 from loaders.fields import LISTING_FIELDS
-from loaders.page_limits import believable_count
+from loaders.page_limits import MAX_STATED_VALUES, believable_count, check_values
 from loaders.urls import absolute, page_key
 
 Node = dict[str, Any]
-
-SELECTOR = 'script[type="application/ld+json"], [itemscope]'
 
 RESIDENCES = frozenset(
     {
@@ -43,7 +42,6 @@ _GONE = {"soldout": "sold", "discontinued": "gone"}
 _UNITS = {"MTK": "m²", "FTK": "sq ft", "ACR": "acre", "HAR": "ha", "YDK": "sq yd"}
 _PERIODS = {"MON": "month", "WEE": "week", "ANN": "year", "DAY": "day"}
 _MAX_DEPTH = 20
-_MAX_VALUES = 50_000
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,13 @@ class StructuredData:
         linked = [listing for listing in listings if listing.url and not is_same_page(self.url, listing.url)]
         return ItemList(linked, None) if linked else None
 
+    @cached_property
+    def _only_home(self) -> Node:
+        """The only residence, where it stands beside the only listing that is none."""
+        listings = [node for node in self.nodes if _rank(node) is not None and not RESIDENCES & set(_types(node))]
+        homes = [node for node in self.nodes if RESIDENCES & set(_types(node))]
+        return homes[0] if len(homes) == 1 and len(listings) == 1 else {}
+
     def _item(self, element: Any) -> StructuredListing | str | None:
         if isinstance(element, str):
             return absolute(self.url, element)
@@ -110,7 +115,7 @@ class StructuredData:
         return absolute(self.url, item_address) or address
 
     def _read(self, node: Node) -> StructuredListing:
-        home = _home(node, self.nodes)
+        home = _home(node, self._only_home)
         offer = _offer(node)
         agent = next((found for part in (offer, node) if (found := _first_node(part, _AGENT_LINKS))), {})
         fields = _fields(node, home, offer, agent, self.url)
@@ -121,7 +126,10 @@ class StructuredData:
 
 
 def structured_data(selector: Selector, url: str) -> StructuredData:
-    """Read the JSON-LD and microdata of a page; blocks that are not JSON are counted, the others are read."""
+    """Read the JSON-LD and microdata of a page; blocks that are not JSON are counted, the others are read.
+
+    Raises PageTooCostlyError for more of it than a page's listings take.
+    """
     items: list[Any] = []
     broken = 0
     for script in selector.xpath('//script[@type="application/ld+json"]'):
@@ -129,11 +137,12 @@ def structured_data(selector: Selector, url: str) -> StructuredData:
             items += JsonLdExtractor().extract(script.get())
         except (ValueError, RecursionError):
             broken += 1
-    if selector.css("[itemscope]"):
-        items += [_from_microdata(item) for item in MicrodataExtractor().extract_items(selector.root, url)]
+    microdata = MicrodataExtractor().extract_items(selector.root, url) if selector.css("[itemscope]") else []
+    check_values([*items, *microdata], url)
+    items += map(_from_microdata, microdata)
     nodes = [node for item in items if isinstance(item, dict) for node in _graph(item)]
     by_id = {node["@id"]: node for node in nodes if isinstance(node.get("@id"), str)}
-    room = iter(range(_MAX_VALUES))
+    room = iter(range(MAX_STATED_VALUES))
     return StructuredData([_resolved(node, by_id, room, 0) for node in nodes], url, broken)
 
 
@@ -265,7 +274,7 @@ def _rank(node: Node) -> int | None:
     return next((rank for rank, kind in enumerate(_LISTING_RANK) if kind in types), None)
 
 
-def _home(node: Node, nodes: Sequence[Node]) -> Node:
+def _home(node: Node, only_home: Node) -> Node:
     """The residence a listing is about: itself, a linked one, or the only one that stands beside it."""
     if RESIDENCES & set(_types(node)):
         return node
@@ -273,11 +282,7 @@ def _home(node: Node, nodes: Sequence[Node]) -> Node:
     if linked is not None:
         return linked
     offered = _first_node(_offer(node), _HOME_LINKS)
-    if offered is not None:
-        return offered
-    listings = [other for other in nodes if _rank(other) is not None and not RESIDENCES & set(_types(other))]
-    homes = [other for other in nodes if RESIDENCES & set(_types(other))]
-    return homes[0] if len(homes) == 1 and len(listings) == 1 else {}
+    return only_home if offered is None else offered
 
 
 def _offer(node: Node) -> Node:

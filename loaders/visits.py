@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from loaders.browser import NotReadyError, Renderer, RenderError
@@ -121,13 +122,21 @@ class Visitor:
 
     async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
         try:
-            html = await self.renderer.render(response, self.reader.ready(page.kind), is_allowed=self.hosts.is_allowed)
+            ready = self.reader.ready(page.kind) or partial(self._is_readable, page, response)
+            html = await self.renderer.render(response, ready, is_allowed=self.hosts.is_allowed)
             return Page(response.url, html, page.url)
         except NotReadyError as error:
             rendered = Page(response.url, error.html, page.url)
             if self.reader.promises_ready(page.kind) or await _in_thread(self.reader.is_challenge, rendered):
                 raise
             return rendered
+
+    async def _is_readable(self, page: ClaimedPage, response: Response, html: str) -> bool:
+        try:
+            return await _in_thread(self.reader.is_ready, page.kind, Page(response.url, html, page.url))
+        except PageReadError:
+            # Reading it will tell why, and waiting does not mend it.
+            return True
 
     def _retry(
         self, page: ClaimedPage, error: str, *, http_status: int | None = None, retry_after: float | None = None

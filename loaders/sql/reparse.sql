@@ -28,13 +28,18 @@ limit 1;
 -- name: pages
 -- Pages of a crawl, result pages first, with the crawl that keeps their document: where nothing was new an earlier one.
 select
-    pages.url, pages.page_kind as kind, pages.source_listing_id, stored.session_id as stored_in
+    pages.url,
+    pages.page_kind as kind,
+    pages.source_listing_id,
+    stored.session_id as stored_in,
+    stored.observed_at as stored_as_of
 from scrape_pages as pages
 inner join scrape_sessions as sessions on pages.session_id = sessions.session_id
 left join
     lateral (
-        select bodies.session_id
+        select bodies.session_id, coalesce(keeping.observed_at, bodies.fetched_at) as observed_at
         from page_bodies as bodies
+        left join scrape_sessions as keeping on bodies.session_id = keeping.session_id
         where
             bodies.source = sessions.source
             and bodies.url = pages.url

@@ -142,6 +142,7 @@ def _redirects(target: Target) -> dict[str, Answer]:
 def _heavy_pages() -> dict[str, Answer]:
     """Pages that never end, or unfold to far more than they were."""
     packed = {**_HTML, "Content-Encoding": "gzip"}
+    houses = ", ".join(['{"@type": "House", "url": "/1"}'] * 20_000)
     return {
         "/heavy/endless": Answer(lambda: repeat(b"<p>and more</p>" * 1_000)),
         "/heavy/slow": Answer(_slowly),
@@ -150,6 +151,10 @@ def _heavy_pages() -> dict[str, Answer]:
         "/heavy/deep": _text("<div>" * 500_000),
         "/heavy/deep-data": _text('<script type="application/ld+json">' + "[" * 200_000 + "</script>"),
         "/heavy/microdata": _text("<div itemscope itemprop=a>" * 400),
+        "/heavy/itemprops": _text("<div itemscope>" + "<div itemprop=a>" * 500 + "and more " * 50_000),
+        "/heavy/names": _text("<div itemscope itemprop='a b c d e f g h'>" * 32),
+        "/heavy/blocks": _text('<script type="application/ld+json">{"@type": "House"}</script>' * 10_000),
+        "/heavy/houses": _text(f'<script type="application/ld+json">[{houses}]</script>'),
     }
 
 

@@ -96,6 +96,41 @@ def test_what_a_script_redefines_changes_nothing_of_what_is_read() -> None:
     assert '<p class="done">1</p>' in asyncio.run(run())
 
 
+FILLED_LATER = """<p id=t>waits</p><script>
+    setTimeout(() => { t.textContent = "first"; }, 200);
+    setTimeout(() => { t.textContent = "second"; }, 700);
+</script>"""
+
+
+def test_a_page_is_asked_until_it_is_ready_and_only_where_it_changed() -> None:
+    asked: list[str] = []
+
+    async def is_second(html: str) -> bool:
+        asked.append(html)
+        return ">second<" in html
+
+    async def run() -> str:
+        async with renderer(tabs=1) as browser:
+            return await browser.render(document(FILLED_LATER), is_second)
+
+    assert ">second</p>" in asyncio.run(run())
+    assert len(asked) == len(set(asked))
+    assert any(">waits<" in html or ">first<" in html for html in asked)
+
+
+def test_a_page_that_is_never_ready_is_handed_over_as_it_stands() -> None:
+    async def is_ready(_: str) -> bool:
+        return False
+
+    async def run() -> None:
+        async with renderer(tabs=1, ready_seconds=1.5) as browser:
+            await browser.render(document(FILLED_LATER), is_ready)
+
+    with pytest.raises(NotReadyError, match="nothing to read appeared within") as caught:
+        asyncio.run(run())
+    assert ">second</p>" in caught.value.html
+
+
 def test_a_selector_that_is_none_fails_at_once() -> None:
     async def run() -> None:
         async with asyncio.timeout(60), renderer(tabs=1, ready_seconds=60.0) as browser:

@@ -316,6 +316,78 @@ def test_a_page_that_is_gone_or_sold_is_evidence(database_url: str, connection: 
     ]
 
 
+FILLING = """setTimeout(() => {
+    const data = document.createElement("script");
+    data.type = "application/ld+json";
+    data.textContent = '%s';
+    document.body.append(data);
+}, 300);"""
+RESULTS = {"@type": "ItemList", "itemListElement": [{"@type": "ListItem", "url": "/flat/1"}]}
+ADVERT = {"@type": "Apartment", "identifier": "A-1", "offers": {"@type": "Offer", "price": 100_000}}
+LIST_ONLY = """
+list:
+  ready: .results
+  cards: {css: li, matches: 1}
+  link: a::attr(href)
+  next: a.next
+  fields: {source_listing_id: "::attr(id)"}
+"""
+
+
+def filled(shell: str, document: Any) -> str:
+    """A page whose data a script writes some time after it was loaded."""
+    return shell.replace("FILLING", FILLING % json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        pytest.param("<body><script src=/NAME.js></script>", id="script of its own"),
+        pytest.param("<body><script>window.dataLayer=[]</script><script src=/NAME.js></script>", id="inline script"),
+        pytest.param("<body><script>FILLING</script>", id="filled by an inline script"),
+        pytest.param(
+            "<body itemscope itemtype=https://schema.org/WebPage><script src=/NAME.js></script>", id="microdata"
+        ),
+    ],
+)
+def test_pages_that_scripts_fill_are_waited_for_without_a_source_file(
+    database_url: str, connection: psycopg.Connection, shell: str
+) -> None:
+    set_rate(connection, "local_portal")
+    pages = {
+        "/flats": (200, {}, filled(shell.replace("NAME", "flats"), RESULTS)),
+        "/flats.js": (200, {"Content-Type": "text/javascript"}, filled("FILLING", RESULTS)),
+        "/flat/1": (200, {}, filled(shell.replace("NAME", "flat"), ADVERT)),
+        "/flat.js": (200, {"Content-Type": "text/javascript"}, filled("FILLING", ADVERT)),
+    }
+    with Site(pages) as site:
+        result = scrape(database_url, url=f"{site.url}/flats")
+    assert (result.listings_seen, result.pages_failed) == (1, 0)
+    assert connection.execute(
+        "select source_listing_id, price_text from property_scrapes_staging where observation_kind = 'detail'"
+    ).fetchall() == [("A-1", "100000")]
+    assert (site.requests.count("/flats"), site.requests.count("/flat/1")) == (1, 1)
+
+
+def test_adverts_that_scripts_fill_are_waited_for_where_the_source_file_is_silent(
+    database_url: str, connection: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROPERTY_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "portal.yml").write_text(LIST_ONLY, encoding="utf-8")
+    set_rate(connection, "portal")
+    pages: dict[str, Page] = {
+        "/": (200, {}, "<ul class=results><li id=A-1><a href=/flat/1>1</a></li></ul>"),
+        "/flat/1": (200, {}, filled("<body><script>FILLING</script>", ADVERT)),
+    }
+    with Site(pages) as site:
+        result = scrape(database_url, url=f"{site.url}/", source="portal")
+    assert (result.pages_failed, site.requests.count("/flat/1")) == (0, 1)
+    assert connection.execute(
+        "select price_text from property_scrapes_staging where observation_kind = 'detail'"
+    ).fetchall() == [("100000",)]
+
+
 def test_a_portal_without_structured_data_is_an_error(database_url: str, connection: psycopg.Connection) -> None:
     set_rate(connection, "local_portal")
     with (

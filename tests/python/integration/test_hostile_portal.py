@@ -190,6 +190,10 @@ def test_a_crawl_meets_every_trap_and_goes_on(
         "/heavy/double-bomb": "not asked for",
         "/heavy/deep": "nested deeper than 512 levels",
         "/heavy/microdata": "nests microdata",
+        "/heavy/itemprops": "repeats its text in microdata",
+        "/heavy/blocks": "blocks of JSON-LD",
+        "/heavy/names": "states more than 50,000 values",
+        "/heavy/houses": "states more than 50,000 values",
         "/script/endless": "rendering took more than",
         "/script/alerts": "rendering took more than",
     }.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ list:
 detail:
   ready: h1
   structured_data: false
-  fields: {title: h1, area_m2: .area, price: .asking}
+  fields: {title: h1, area_m2: .area, price: .asking, listed_at: .listed}
 """
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 LIVE = "select source_listing_id, title, price::integer, area_m2::integer from properties_live order by 1"
 
 
@@ -38,7 +40,11 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def advert(title: str, area: int, price: int) -> Page:
-    return 200, {}, f"<h1>{title}</h1><p class=size>{area} m²</p><p class=asking>€ {price}</p>"
+    return (
+        200,
+        {},
+        f"<h1>{title}</h1><p class=size>{area} m²</p><p class=asking>€ {price}</p><p class=listed>3 days ago</p>",
+    )
 
 
 def site() -> Site:
@@ -125,9 +131,10 @@ def test_adverts_that_were_not_fetched_again_are_read_from_an_earlier_crawl(
 ) -> None:
     set_rate(connection, "portal")
     with site() as portal:
-        crawl(database_url, portal)
-        second = crawl(database_url, portal)
+        crawl(database_url, portal, observed_at=NOON - timedelta(hours=20))
+        second = crawl(database_url, portal, observed_at=NOON)
     assert second.pages_unchanged == 2
+    assert "Nothing is read otherwise" in command.ok("reparse", "--source", "portal").stderr
     mend(config, (".area", ".size"), (".asking", ".nowhere"))
     (told,) = command.ok("reparse", "--source", "portal", "--dry-run", "--json").json["crawls"]
     assert (told["session_id"], told["pages_read"]) == (str(second.session_id), 3)
@@ -136,6 +143,13 @@ def test_adverts_that_were_not_fetched_again_are_read_from_an_earlier_crawl(
 
     selected = command.ok("reparse", "--source", "portal", "--session-id", str(second.session_id)[:8], "--dry-run")
     assert "250000 → empty" in selected.stdout
+
+    (landed,) = command.ok("reparse", "--source", "portal", "--json").json["crawls"]
+    assert connection.execute(
+        "select distinct listed_at_text from property_scrapes_staging "
+        "where session_id = %s and observation_kind = 'detail'",
+        [landed["landed_as"]],
+    ).fetchall() == [((NOON - timedelta(days=4)).date().isoformat(),)]
 
 
 def test_pages_are_kept_as_long_as_the_source_says(

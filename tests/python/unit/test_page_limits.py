@@ -8,6 +8,7 @@ import pytest
 
 from loaders.page_limits import MAX_NESTING, PageTooCostlyError, check_amount
 from loaders.pages import Page, StructuredReader
+from tests.python.integration.sites import json_ld
 
 URL = "https://portal.example/a"
 
@@ -25,6 +26,15 @@ def read(html: str) -> bool:
         ("<div itemscope>" + "<i itemprop=a></i>" * 10_000, "elements of microdata"),
         (f"<div itemscope itemref='{'a ' * 201}'>", "refers to microdata"),
         ("<div itemscope itemref=a></div>" * 201, "refers to microdata"),
+        ("<div itemscope>" + "<div itemprop=a>" * 400 + "flat " * 3_000, "repeats its text"),
+        ("<div itemscope>" * 32 + "flat " * 40_000, "repeats its text"),
+        ("<div itemscope><div itemprop=a>" + "<b></b>" * 500_001, "repeats its text"),
+        (f"<div itemscope itemref='{'a ' * 200}'></div><p id=a itemprop=b>" + "flat " * 5_000, "repeats its text"),
+        ("<div itemscope itemprop='a b c'>" * 32, "50,000 values"),
+        ('<script type="application/ld+json">{}</script>' * 1_001, "blocks of JSON-LD"),
+        (json_ld([{"@type": "House", "url": "/1"}] * 17_000), "50,000 values"),
+        (json_ld({"@type": "ItemList", "itemListElement": ["/1"] * 50_000}), "50,000 values"),
+        (json_ld({"@type": "ItemList", "itemListElement": [{"@id": "#a"}] * 25_000}), "50,000 values"),
     ],
 )
 def test_costly_documents_are_not_read(html: str, reason: str) -> None:
@@ -39,6 +49,10 @@ def test_costly_documents_are_not_read(html: str, reason: str) -> None:
         "<div itemscope itemprop=a>" * 32,
         "<div itemscope>" + "<i itemprop=a></i>" * 9_999,
         f"<div itemscope itemref='{'a ' * 200}'>",
+        "<div itemscope>" + "<div itemprop=a>" * 50 + "flat " * 10_000,
+        "<div itemscope itemprop=a>" * 32 + "<p itemprop=b>" + "flat " * 500_000,
+        '<script type="application/ld+json">{}</script>' * 1_000,
+        json_ld([{"@type": "Product", "url": "/1"}] * 16_000),
     ],
 )
 def test_large_documents_are_read(html: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loaders.browser import NotReadyError, RenderError
+from loaders.browser import NotReadyError, Ready, RenderError
 from loaders.frontier import ClaimedPage, Settlement
 from loaders.http import Response
 from loaders.pages import Reader, StructuredReader, reader_of
@@ -55,7 +55,7 @@ class Portal:
     def is_allowed(self, url: str) -> bool:
         return True
 
-    async def render(self, document: Response, ready: str, **_: Any) -> str:
+    async def render(self, document: Response, ready: Ready, **_: Any) -> str:
         if isinstance(self._rendered, Exception):
             raise self._rendered
         return self._rendered
