@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,10 @@ from loaders.urls import absolute, page_key
 
 Node = dict[str, Any]
 
-SELECTOR = 'script[type="application/ld+json"], [itemscope]'
+_JSON_LD_TYPE = "application/ld+json"
+_JSON_LD = f"script[type^='{_JSON_LD_TYPE}' i]"
+"""The type may have parameters and letters of either case."""
+SELECTOR = f"{_JSON_LD}, [itemscope]"
 
 RESIDENCES = frozenset(
     {
@@ -124,9 +128,11 @@ def structured_data(selector: Selector, url: str) -> StructuredData:
     """Read the JSON-LD and microdata of a page; blocks that are not JSON are counted, the others are read."""
     items: list[Any] = []
     broken = 0
-    for script in selector.xpath('//script[@type="application/ld+json"]'):
+    for script in selector.css(_JSON_LD):
+        block = deepcopy(script.root)
+        block.set("type", _JSON_LD_TYPE)
         try:
-            items += JsonLdExtractor().extract(script.get())
+            items += JsonLdExtractor().extract_items(block)
         except (ValueError, RecursionError):
             broken += 1
     if selector.css("[itemscope]"):

@@ -229,6 +229,17 @@ def test_before_rendering_a_challenge_is_told_by_its_words(demo: Reader, html: s
         assert (reader.is_challenge(page), reader.is_plain_challenge(page)) == (True, is_plain)
 
 
+@pytest.mark.parametrize(
+    "media_type", ["application/ld+json; charset=utf-8", "application/ld+json;profile=x", "Application/LD+JSON"]
+)
+def test_the_type_of_json_ld_may_have_parameters_and_capitals(media_type: str) -> None:
+    stated = '{"@type": "Apartment", "identifier": "M", "offers": {"@type": "Offer", "price": 1}}'
+    page = Page(ADVERT, f'<script type="{media_type}">{stated}</script>')
+    assert StructuredReader().is_ready("detail", page)
+    assert page.selector.css(StructuredReader().ready("detail"))
+    assert StructuredReader().read("detail", page).observations[0].source_listing_id == "M"
+
+
 def test_without_structured_data_the_error_counts_broken_blocks() -> None:
     page = Page(RESULTS, '<script type="application/ld+json">{broken</script><p>hello</p>')
     with pytest.raises(PageReadError, match=r"publishes no structured data .* 1 JSON-LD blocks"):
