@@ -233,7 +233,7 @@ def _advice(trouble: UnreadPages) -> str:
     if trouble.page_class == "blocked":
         return "The portal refuses automated visits: ask it for access, or import its data as a file."
     if trouble.state == "skipped" and ROBOTS_UNREADABLE in (trouble.error or ""):
-        return "Check the address and that the portal answers; then run the same command again, it goes on."
+        return "Check the address and that the portal answers, and run the same command again later."
     if NOT_OPENED in (trouble.error or ""):
         return "Only public addresses are opened. --allow-private-network opens private ones that you trust."
     if NOTHING_STATED in (trouble.error or ""):

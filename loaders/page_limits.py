@@ -38,7 +38,9 @@ _MICRODATA_SCOPES = XPath("//*[@itemscope]")
 _MICRODATA_PROPERTIES = XPath("//*[@itemprop]")
 _SCOPE_OF_PROPERTY = XPath("ancestor::*[@itemscope][1]")
 _TEXT_LENGTH = XPath("string-length(.) + 10 * count(descendant::*)")
-_JSON_LD_BLOCKS = XPath('count(//script[@type="application/ld+json"])')
+_JSON_LD_BLOCKS = XPath(
+    'count(//script[starts-with(translate(@type, "ACDIJLNOPST", "acdijlnopst"), "application/ld+json")])'
+)
 
 
 class PageReadError(PropertyManagerError):

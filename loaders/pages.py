@@ -66,14 +66,32 @@ _BLOCKS = frozenset(
 _UNSEEN = frozenset({"script", "style", "template", "noscript"})
 _CHALLENGES = (
     "#challenge-form, #challenge-running, #cf-challenge-running, .cf-turnstile, #px-captcha, #captcha-form, "
-    ".g-recaptcha, .h-captcha, form[action*='captcha' i], iframe[src*='captcha' i], "
-    "script[src*='captcha-delivery'], script[src*='/cdn-cgi/challenge-platform/']"
+    ".g-recaptcha, .h-captcha, .smart-captcha, .geetest_holder, .geetest_captcha, #FunCaptcha, #captcha-container, "
+    "form[action*='captcha' i], iframe[src*='captcha' i], iframe[src*='arkoselabs.com'], "
+    "iframe[src*='_Incapsula_Resource'], script[src*='captcha-delivery'], "
+    "script[src*='/cdn-cgi/challenge-platform/']"
+)
+_CHALLENGE_SCRIPTS = (
+    "script[src*='awswaf.com'], script[src*='_Incapsula_Resource'], script[src*='arkoselabs.com'], "
+    "script[src*='geetest.com'], script:contains('KPSDK')"
+)
+"""Scripts of portals' guards. They stand on every page of such a portal, so they tell something of bare pages only."""
+_PLAIN_CHALLENGES = "script:contains('gokuProps'), iframe#main-iframe[src*='_Incapsula_Resource']"
+_BARE_CHARACTERS = 600
+"""A page that shows no more text than this may be a challenge and nothing else."""
+_CHALLENGE_SENTENCES = (
+    r"verify(ing)? (that )?you are (a )?human|(confirm|prove) (that )?you('| a)re (a human|human|not a robot)|"
+    r"press (&|and) hold to|checking your browser|complete the security check|incapsula incident|"
+    r"unusual traffic|i('| a)m not a robot|ich bin kein roboter|je ne suis pas un robot|no soy un robot|"
+    r"non sono un robot|nie jestem robotem|не робот\b|доступ (временно )?ограничен"
 )
 _CHALLENGE_WORDS = re.compile(
-    r"just a moment|attention required|access denied|are you (a )?(human|robot)|"
-    r"verify (that )?you are (a )?human|unusual traffic|pardon our interruption|request blocked|captcha",
+    r"just a moment|attention required|access denied|access to this page has been denied|"
+    r"are you (a )?(human|robot)|robot check|pardon our interruption|request blocked|captcha|"
+    r"^\W*one more step\W*($|[|–-])|^\W*(security check|sicherheitsüberprüfung)\b|" + _CHALLENGE_SENTENCES,
     re.I,
 )
+_CHALLENGE_TEXT = re.compile(_CHALLENGE_SENTENCES, re.I)
 
 
 class TooFewMatchesError(PageReadError):
@@ -167,13 +185,23 @@ def reader_of(rules: PageRules | None) -> Reader:
 
 def is_challenge(page: Page) -> bool:
     """Whether a page asks for proof of a human instead of showing what was asked for."""
-    return bool(page.selector.css(_CHALLENGES)) or is_plain_challenge(page)
+    if page.selector.css(_CHALLENGES) or is_plain_challenge(page):
+        return True
+    text = text_of(page.selector) or ""
+    if len(text) > _BARE_CHARACTERS:
+        return False
+    return bool(page.selector.css(_CHALLENGE_SCRIPTS) or _CHALLENGE_TEXT.search(text.replace("’", "'")))
 
 
 def is_plain_challenge(page: Page) -> bool:
-    """Whether a page says in words that it is a challenge. A widget alone may belong to a form beside the adverts."""
+    """Whether a page is a challenge by its words, or by what no other page holds.
+
+    A widget alone may belong to a form beside the adverts.
+    """
     heads = page.selector.css("title, h1")
-    return any(_CHALLENGE_WORDS.search(text_of(head) or "") for head in heads)
+    return any(_CHALLENGE_WORDS.search(text_of(head) or "") for head in heads) or bool(
+        page.selector.css(_PLAIN_CHALLENGES)
+    )
 
 
 class SelectorReader:

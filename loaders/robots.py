@@ -14,8 +14,8 @@ from loaders.politeness import retry_after_seconds
 ROBOTS_BYTES = 500 * 1024
 """How much of a robots.txt is read, as RFC 9309 asks at least; the line that is cut there is left out."""
 
-ROBOTS_UNREADABLE = "cannot be read"
-"""In the reason why a page was skipped: robots.txt did not forbid it, it was out of reach."""
+ROBOTS_UNREADABLE = "which means: fetch nothing"
+"""In the reason why a page was skipped: robots.txt did not forbid it, it could not be had."""
 
 MAX_CRAWL_DELAY_SECONDS = 86_400.0
 
@@ -57,7 +57,7 @@ class Robots:
         """
         if response.status >= 500:
             raise RobotsUnavailableError(
-                f"{response.url} answered HTTP {response.status}, which means: fetch nothing",
+                f"{response.url} answered HTTP {response.status}, {ROBOTS_UNREADABLE}",
                 "Run the same command again later.",
             )
         body = response.body if response.status < 300 else b""
@@ -88,7 +88,7 @@ async def fetch_robots(client: HttpClient, site: str) -> Robots:
         raise
     except FetchError as error:
         raise RobotsUnavailableError(
-            f"{address} {ROBOTS_UNREADABLE} ({error.message}), which means: fetch nothing",
+            f"{address} cannot be read ({error.message}), {ROBOTS_UNREADABLE}",
             "Check the address and your connection, then run the same command again.",
         ) from error
     try:

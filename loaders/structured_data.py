@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,10 @@ from loaders.page_limits import MAX_STATED_VALUES, believable_count, check_value
 from loaders.urls import absolute, page_key
 
 Node = dict[str, Any]
+
+_JSON_LD_TYPE = "application/ld+json"
+_JSON_LD = f"script[type^='{_JSON_LD_TYPE}' i]"
+"""The type may have parameters and letters of either case."""
 
 RESIDENCES = frozenset(
     {
@@ -132,9 +137,11 @@ def structured_data(selector: Selector, url: str) -> StructuredData:
     """
     items: list[Any] = []
     broken = 0
-    for script in selector.xpath('//script[@type="application/ld+json"]'):
+    for script in selector.css(_JSON_LD):
+        block = deepcopy(script.root)
+        block.set("type", _JSON_LD_TYPE)
         try:
-            items += JsonLdExtractor().extract(script.get())
+            items += JsonLdExtractor().extract_items(block)
         except (ValueError, RecursionError):
             broken += 1
     microdata = MicrodataExtractor().extract_items(selector.root, url) if selector.css("[itemscope]") else []

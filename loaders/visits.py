@@ -25,6 +25,7 @@ RENDER_TRIES = 2
 _NOT_MODIFIED = 304
 _GONE = frozenset({404, 410})
 _BLOCKED = frozenset({401, 403, 451})
+_CHALLENGE_HEADERS = {"cf-mitigated": {"challenge"}, "x-amzn-waf-action": {"challenge", "captcha"}}
 _CHALLENGE = "a captcha or challenge page"
 _MARKUP = frozenset({"", "text/html", "application/xhtml+xml", "application/xml", "text/xml", "text/plain"})
 
@@ -60,7 +61,7 @@ class Visitor:
                 # A result page that is missing hides adverts; only an advert can be gone.
                 return _failed(page, f"HTTP {response.status}", response.status)
             return Settlement(page, "done", "gone", via="http", http_status=response.status)
-        if response.status in _BLOCKED or response.headers.get("cf-mitigated") == "challenge":
+        if response.status in _BLOCKED or _names_challenge(response):
             return _blocked(page, response, f"HTTP {response.status}")
         try:
             if 200 <= response.status < 300:
@@ -202,6 +203,10 @@ def _unchanged(page: ClaimedPage, listing_id: str) -> Settlement:
         etag=page.etag,
         last_modified=page.last_modified,
     )
+
+
+def _names_challenge(response: Response) -> bool:
+    return any(response.headers.get(name, "").lower() in values for name, values in _CHALLENGE_HEADERS.items())
 
 
 def _failed(page: ClaimedPage, error: str, http_status: int | None = None) -> Settlement:

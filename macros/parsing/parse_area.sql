@@ -43,16 +43,20 @@ end
 {%- endmacro %}
 
 {#-
-    The first number with a unit behind it, or behind the upper bound of its range, and the unit. The place is searched
-    for without groups, which cost PostgreSQL more than a second look at so short a text.
+    The first number with a unit behind it, behind the upper bound of its range, or behind a list such as total, living
+    and kitchen area, and the unit: '54,6 / 30 / 9 м²' -> {'54,6','м²'}. Two numbers make no list: '3 / 85 m²' are rooms
+    and an area. The place is searched for without groups, which cost PostgreSQL more than a second look at so short a
+    text.
 -#}
 {% macro _number_with_unit(text) -%}
-{%- set upper_bound = '(?: ?(?:-|' ~ range_words() | join('|') ~ ') ?' ~ number_pattern() ~ ')? ?' -%}
+{%- set range_end = ' ?(?:-|' ~ range_words() | join('|') ~ ') ?' ~ number_pattern() -%}
+{%- set list_end = '(?: ?/ ?' ~ number_pattern() ~ '){2,3}' -%}
+{%- set further_numbers = '(?:' ~ range_end ~ '|' ~ list_end ~ ')? ?' -%}
 regexp_match(
     substring(
         lower({{ plain_text(text) }})
-        from '(?<![0-9.,/]){{ number_pattern() }}{{ upper_bound }}(?:{{ any_word(area_unit_words()) }})'
+        from '(?<![0-9.,/]){{ number_pattern() }}{{ further_numbers }}(?:{{ any_word(area_unit_words()) }})'
     ),
-    '^({{ number_pattern() }}){{ upper_bound }}([^0-9 ].*)$'
+    '^({{ number_pattern() }}){{ further_numbers }}([^0-9 ].*)$'
 )
 {%- endmacro %}

@@ -22,7 +22,7 @@ _READY_TO_RENDER = "<!DOCTYPE html><title>Flat</title><main></main>"
 
 
 class Target(NamedTuple):
-    """A machine that only its own network should reach, at 127.0.0.2."""
+    """A machine that only its own network should reach, at 127.0.0.2 and at 127.0.0.1."""
 
     port: int
     datagram_port: int
@@ -34,7 +34,7 @@ class Target(NamedTuple):
 
     @property
     def spellings(self) -> dict[str, str]:
-        """Twelve ways to write that address in a redirect."""
+        """Ways to write where it is in a redirect. HTTP clients may take the octal and the full-width one for none."""
         return {
             "dotted": f"http://127.0.0.2:{self.port}/",
             "decimal": f"http://2130706434:{self.port}/",
@@ -48,6 +48,9 @@ class Target(NamedTuple):
             "scheme-relative": f"//127.0.0.2:{self.port}/",
             "full-width": f"http://１２７.０.０.２:{self.port}/",
             "upper-case": f"HTTP://127.0.0.2:{self.port}/",
+            "name": f"http://localhost:{self.port}/",
+            "any-address": f"http://0.0.0.0:{self.port}/",
+            "mapped-any-address": f"http://[::ffff:0.0.0.0]:{self.port}/",
         }
 
 
@@ -125,7 +128,7 @@ def _adverts() -> dict[str, Answer]:
 
 
 def _redirects(target: Target) -> dict[str, Answer]:
-    """Redirects to each spelling of the target by every status there is, to a file, and without end."""
+    """Redirects to each spelling of the target by every status there is, by two steps, to a file, and without end."""
     spelled = {
         f"/redirect/{name}": _text("", status, Location=address)
         for (name, address), status in zip(target.spellings.items(), cycle(_STATUSES), strict=False)
@@ -134,6 +137,8 @@ def _redirects(target: Target) -> dict[str, Answer]:
     return {
         **spelled,
         **stairs,
+        "/redirect/chain": _text("", 302, Location="/part/chain"),
+        "/part/chain": _text("", 307, Location=f"{target.url}/chain"),
         "/redirect/file": _text("", 302, Location="file:///etc/passwd"),
         "/redirect/stairs": _text("", 302, Location="/part/stairs/0"),
     }

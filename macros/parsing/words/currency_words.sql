@@ -78,6 +78,14 @@
     {% do return({'shared': ['$', '¥', 'kr', 'Kr', 'KR', 'Rs', 'rs', '₨', 'дол', 'ريال', 'تومان', '〒']}) %}
 {% endmacro %}
 
+{#- Codes of the currencies that are written with a dollar sign, alone or beside letters. -#}
+{% macro currencies_with_dollar_sign() %}
+    {% do return((
+        'ARS AUD BBD BMD BND BRL BSD BZD CAD CLP COP CUP CVE DOP FJD GYD HKD JMD KYD LRD MOP MXN NAD NIO NZD SBD SGD '
+        'SRD TOP TTD TWD USD UYU WST XCD'
+    ).split()) %}
+{% endmacro %}
+
 {#- Codes of ISO 4217 in circulation, CLF included, in which Chile's portals price. -#}
 {% macro _currency_codes() %}
     {% do return((

@@ -39,7 +39,7 @@
         ],
         'offers_over': [
             'offers over', 'offers above', 'offers in excess', 'in excess of', 'oieo', 'o.i.e.o', 'excess of',
-            'bids over', 'bieden vanaf', 'bieden boven',
+            'bids over', 'enquiries over', 'enquiry over', 'bieden vanaf', 'bieden boven',
         ],
         'offers_around': [
             'offers in the region', 'in the region of', 'oiro', 'o.i.r.o', 'offers around', 'offers circa', 'region of',
@@ -75,6 +75,7 @@
             '/miesiąc', '/měsíc', 'za měsíc', 'měsíčně', '/mesiac', '/mesec', 'mesačne', '/hó', '/hónap', 'havonta', '/lună',
             'pe lună', '/luna', 'в месяц', '/мес', '/месяц', 'в мес', 'мес', 'на місяць', '/міс', '/місяць', 'на месец', '/месец', 'mjesečno',
             'mesečno', '/ay', 'aylık', 'τον μήνα', '/μήνα', 'شهرياً', 'شهري', 'شهريا', 'ماهانه', 'לחודש', '/tháng',
+            '/mēn', 'mēnesī', '/mėn', 'per mėnesį', '/kuu', 'kuus', 'за месяц',
             'mỗi tháng', '/bulan', 'per bulan', '/bln', 'sebulan', '/เดือน', 'ต่อเดือน', '/月', '月額', '每月', '월세', '매월',
         ],
         'week': [
@@ -92,7 +93,7 @@
         'day': [
             'day', 'per day', '/day', 'daily', 'a day', 'pro tag', '/tag', 'par jour', '/jour', 'por día', '/día', 'al día',
             'por dia', '/dia', 'al giorno', '/giorno', 'per dag', '/dag', 'za dzień', '/doba', 'za den', '/den', 'в сутки',
-            '/сут', '/сутки', 'günlük', '/gün', 'يومياً', 'يومي', '/ngày', '/hari', '/วัน', '/日', '每天',
+            'за сутки', '/сут', '/сутки', 'за добу', '/добу', 'günlük', '/gün', 'يومياً', 'يومي', '/ngày', '/hari', '/วัน', '/日', '每天',
         ],
         'night': [
             'night', 'per night', '/night', 'nightly', 'a night', 'pro nacht', '/nacht', 'par nuit', '/nuit', '/nuitée', 'por noche',

@@ -452,20 +452,24 @@ def test_trouble_that_passes_costs_no_page(database_url: str, connection: psycop
 
 
 @pytest.mark.parametrize(
-    ("robots", "reason"),
+    ("robots", "reason", "advice"),
     [
-        ((200, {}, "User-agent: *\nDisallow: /flats"), "robots.txt of .* disallows /flats"),
-        ((503, {}, ""), "robots.txt answered HTTP 503"),
+        ((200, {}, "User-agent: *\nDisallow: /flats"), "robots.txt of .* disallows /flats", "the portal's consent"),
+        ((503, {}, ""), "robots.txt answered HTTP 503", "run the same command again later"),
+        ((302, {"Location": "http://"}, ""), "robots.txt cannot be read", "run the same command again later"),
     ],
-    ids=["disallowed", "robots unavailable"],
+    ids=["disallowed", "robots unavailable", "robots out of reach"],
 )
-def test_robots_are_obeyed(database_url: str, connection: psycopg.Connection, robots: Page, reason: str) -> None:
+def test_robots_are_obeyed(
+    database_url: str, connection: psycopg.Connection, robots: Page, reason: str, advice: str
+) -> None:
     set_rate(connection, "local_portal")
     with (
         Site({"/robots.txt": robots, "/flats": results("/flat/1")}) as site,
-        pytest.raises(CrawlFailedError, match=reason),
+        pytest.raises(CrawlFailedError, match=reason) as caught,
     ):
         scrape(database_url, url=f"{site.url}/flats", retry=QUICK)
+    assert advice in caught.value.hint
     assert set(site.requests) == {"/robots.txt"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import resource
@@ -37,29 +38,29 @@ if (status := Path("/proc/self/status")).exists():
 peaks = [own // 1024, children // 1024]
 print(json.dumps([str(result.session_id), result.listings_seen, result.incomplete_reason, peaks]))
 """
-UNWRITABLE = {"octal", "full-width"}
-"""Spellings that the HTTP client takes for no address at all; the browser reads them."""
+UNWRITABLE = {"/redirect/octal", "/redirect/full-width"}
+"""Redirects in spellings that the HTTP client takes for no address at all; the browser reads them."""
 
 
 class InnerMachine:
-    """A machine that nobody outside should reach: it listens on a loopback address of its own and counts visits."""
+    """A machine that nobody outside should reach: it listens on two loopback addresses and counts visits."""
 
     def __init__(self) -> None:
-        self._stream = socket.socket()
+        self._streams = streams_at_one_port("127.0.0.2", "127.0.0.1")
         self._datagrams = socket.socket(type=socket.SOCK_DGRAM)
-        for opened in (self._stream, self._datagrams):
-            opened.bind(("127.0.0.2", 0))
+        self._datagrams.bind(("127.0.0.2", 0))
+        for opened in (*self._streams, self._datagrams):
             opened.setblocking(False)
-        self._stream.listen(100)
-        self.target = Target(self._stream.getsockname()[1], self._datagrams.getsockname()[1])
+        self.target = Target(self._streams[0].getsockname()[1], self._datagrams.getsockname()[1])
 
     def visits(self) -> tuple[int, int]:
         """Connections and datagrams since the last time."""
         connections = datagrams = 0
-        with suppress(BlockingIOError):
-            while True:
-                self._stream.accept()[0].close()
-                connections += 1
+        for stream in self._streams:
+            with suppress(BlockingIOError):
+                while True:
+                    stream.accept()[0].close()
+                    connections += 1
         with suppress(BlockingIOError):
             while True:
                 self._datagrams.recv(2048)
@@ -67,8 +68,26 @@ class InnerMachine:
         return connections, datagrams
 
     def close(self) -> None:
-        self._stream.close()
-        self._datagrams.close()
+        for opened in (*self._streams, self._datagrams):
+            opened.close()
+
+
+def streams_at_one_port(first: str, second: str) -> list[socket.socket]:
+    """Listening sockets at both addresses; a port that is taken at the second is given up."""
+    while True:
+        opened = [socket.socket(), socket.socket()]
+        try:
+            opened[0].bind((first, 0))
+            opened[1].bind((second, opened[0].getsockname()[1]))
+        except OSError as error:
+            for stream in opened:
+                stream.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        for stream in opened:
+            stream.listen(100)
+        return opened
 
 
 @pytest.fixture
@@ -104,23 +123,31 @@ def render(portal: HostilePortal, path: str, guard: NetworkGuard) -> None:
     asyncio.run(run())
 
 
+def arriving(portal: HostilePortal) -> list[str]:
+    """The redirects that reach the machine where nothing guards it."""
+    elsewhere = {"/redirect/file", "/redirect/stairs"}
+    return sorted({path for path in portal.pages if path.startswith("/redirect/")} - elsewhere - UNWRITABLE)
+
+
 def test_redirects_to_a_private_address_are_refused(machine: InnerMachine, portal: HostilePortal) -> None:
-    for name in machine.target.spellings.keys() - UNWRITABLE:
-        with pytest.raises(RefusedAddressError, match=r"is not opened: \S+ is a loopback address"):
-            fetch(portal, f"/redirect/{name}", only(portal))
-    for name in UNWRITABLE:
+    for path in arriving(portal):
+        with pytest.raises(RefusedAddressError, match=r"is not opened: \S+ is (a loopback|an) address"):
+            fetch(portal, path, only(portal))
+    for path in UNWRITABLE:
         with pytest.raises(FetchError):
-            fetch(portal, f"/redirect/{name}", only(portal))
+            fetch(portal, path, only(portal))
     with pytest.raises(RefusedAddressError, match="'file:///etc/passwd' is not a web address"):
         fetch(portal, "/redirect/file", only(portal))
     assert machine.visits() == (0, 0)
 
 
 def test_the_same_redirects_would_arrive_without_the_guard(machine: InnerMachine, portal: HostilePortal) -> None:
-    for name in sorted(machine.target.spellings.keys() - UNWRITABLE):
+    paths = arriving(portal)
+    assert len(paths) >= 12
+    for path in paths:
         with suppress(FetchError):
-            fetch(portal, f"/redirect/{name}", NetworkGuard.parse("all"))
-        assert machine.visits()[0] > 0, name
+            fetch(portal, path, NetworkGuard.parse("all"))
+        assert machine.visits()[0] > 0, path
 
 
 @pytest.mark.slow

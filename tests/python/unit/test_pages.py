@@ -150,18 +150,66 @@ def test_attributes_are_read_row_by_row(demo: Reader) -> None:
     assert {"attributes.tax", "attributes.view"} <= set(seen.observed_fields)
 
 
-@pytest.mark.parametrize(
-    "html",
-    [
-        "<title>Just a moment...</title>",
-        "<h1>Access denied</h1>",
-        '<form id="challenge-form"></form>',
-        '<div class="g-recaptcha"></div>',
-        "<title>Are you human?</title>",
-    ],
-)
+CHALLENGES = {
+    "Cloudflare, waiting": "<title>Just a moment...</title>",
+    "Cloudflare, its text alone": "<title>portal.example</title><h2>Verifying you are human. One moment.</h2>",
+    "Cloudflare, form": '<form id="challenge-form"></form>',
+    "Cloudflare, Turnstile": '<title>portal.example</title><div class="cf-turnstile"></div>',
+    "Cloudflare, refusal": "<title>Attention Required! | Cloudflare</title>",
+    "Cloudflare, security check": "<h1>One more step</h1><p>Please complete the security check to go on.</p>",
+    "AWS WAF, challenge": '<title></title><script>window.gokuProps = {"key":"x"};</script><div id="wait"></div>',
+    "AWS WAF, script alone": '<body><script src="https://a.b.token.awswaf.com/a/b/challenge.js"></script></body>',
+    "AWS WAF, captcha": '<title>Portal</title><body><div id="captcha-container"></div></body>',
+    "Imperva, script": '<head><script src="/_Incapsula_Resource?SWJIYLWA=719"></script></head><body></body>',
+    "Imperva, frame": '<iframe id="main-iframe" src="/_Incapsula_Resource?CWUDNSAI=9">Request unsuccessful.</iframe>',
+    "Imperva, interruption": "<title>Pardon Our Interruption</title>",
+    "Kasada": "<body><script>window.KPSDK={};</script><script src='/149e9513/ips.js'></script></body>",
+    "Arkose": '<title>Portal</title><iframe src="https://client-api.arkoselabs.com/fc/gc/"></iframe>',
+    "GeeTest": '<title>Portal</title><div class="geetest_holder geetest_wind"></div>',
+    "GeeTest, script": '<title>Portal</title><body><script src="https://static.geetest.com/v4/gt4.js"></script></body>',
+    "DataDome": "<title>portal.example</title><script src='https://ct.captcha-delivery.com/c.js'></script>",
+    "HUMAN, button": '<title>Portal</title><div id="px-captcha"></div>',
+    "HUMAN, text": "<title>Portal</title><p>Press &amp; Hold to confirm you are a human (and not a bot).</p>",
+    "HUMAN, refusal": "<title>Access to this page has been denied</title>",
+    "Akamai": "<h1>Access Denied</h1><p>You have no permission to access this server.</p>",
+    "reCAPTCHA": '<div class="g-recaptcha"></div>',
+    "hCaptcha": '<title>Portal</title><div class="h-captcha"></div>',
+    "a question": "<title>Are you human?</title>",
+    "a robot check": "<title>Robot Check</title>",
+    "a security check": "<title>Security check | Portal</title>",
+    "English": "<title>Portal</title><p>Please confirm that you’re not a robot.</p>",
+    "German": "<title>Portal</title><label>Ich bin kein Roboter</label>",
+    "German, heading": "<h1>Ich bin kein Roboter - Portal</h1>",
+    "French": "<title>Portal</title><label>Je ne suis pas un robot</label>",
+    "Russian": "<title>Доступ ограничен: проблема с IP</title>",
+    "Russian, text": "<title>Портал</title><p>Подтвердите, что вы не робот</p>",
+}
+ORDINARY_PAGES = {
+    "a humane society": "<title>Flats</title><h1>12 flats near the humane society</h1>",
+    "a step to a home": "<title>Flats</title><h1>One more step to your new home</h1>",
+    "a robot in the advert": "<title>Flat</title><p>With a vacuum robot and a hall for security checks.</p>",
+    "a note beside a form": "<title>Flats</title><p>This site is protected by reCAPTCHA; its terms apply.</p>",
+    "a guard's script on a page of text": (
+        '<title>Flats</title><script src="/_Incapsula_Resource?SWJIYLWA=719"></script>'
+        '<script src="https://a.edge.sdk.awswaf.com/a/challenge.js"></script>'
+        f"<script>window.KPSDK={{}}</script><p>{'A quiet flat with a garden. ' * 25}</p>"
+    ),
+    "a check beside a page of text": (
+        f"<title>Flats</title><p>{'A quiet flat with a garden. ' * 25}</p><label>Ich bin kein Roboter</label>"
+    ),
+}
+
+
+@pytest.mark.parametrize("html", CHALLENGES.values(), ids=CHALLENGES.keys())
 def test_challenges(demo: Reader, html: str) -> None:
-    assert demo.is_challenge(Page(RESULTS, html))
+    for reader in (demo, StructuredReader()):
+        assert reader.is_challenge(Page(RESULTS, html))
+
+
+@pytest.mark.parametrize("html", ORDINARY_PAGES.values(), ids=ORDINARY_PAGES.keys())
+def test_ordinary_pages_are_no_challenge(demo: Reader, html: str) -> None:
+    for reader in (demo, StructuredReader()):
+        assert not reader.is_challenge(Page(RESULTS, html))
 
 
 @pytest.mark.parametrize(
@@ -169,6 +217,9 @@ def test_challenges(demo: Reader, html: str) -> None:
     [
         ("<title>Just a moment...</title>", True),
         ('<title>Are you human?</title><div class="g-recaptcha"></div>', True),
+        (CHALLENGES["AWS WAF, challenge"], True),
+        (CHALLENGES["Imperva, frame"], True),
+        (CHALLENGES["AWS WAF, script alone"], False),
         ('<title>Flats</title><form class="contact"><div class="g-recaptcha"></div></form>', False),
     ],
 )
@@ -178,8 +229,14 @@ def test_before_rendering_a_challenge_is_told_by_its_words(demo: Reader, html: s
         assert (reader.is_challenge(page), reader.is_plain_challenge(page)) == (True, is_plain)
 
 
-def test_an_ordinary_page_is_no_challenge(demo: Reader) -> None:
-    assert not demo.is_challenge(Page(RESULTS, "<title>Flats</title><h1>12 flats near the humane society</h1>"))
+@pytest.mark.parametrize(
+    "media_type", ["application/ld+json; charset=utf-8", "application/ld+json;profile=x", "Application/LD+JSON"]
+)
+def test_the_type_of_json_ld_may_have_parameters_and_capitals(media_type: str) -> None:
+    stated = '{"@type": "Apartment", "identifier": "M", "offers": {"@type": "Offer", "price": 1}}'
+    page = Page(ADVERT, f'<script type="{media_type}">{stated}</script>')
+    assert StructuredReader().is_ready("detail", page)
+    assert StructuredReader().read("detail", page).observations[0].source_listing_id == "M"
 
 
 def test_without_structured_data_the_error_counts_broken_blocks() -> None:

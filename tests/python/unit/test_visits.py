@@ -122,6 +122,23 @@ def test_where_nothing_is_tried_again_no_page_is_rendered_again() -> None:
     assert asyncio.run(visitor.visit(CLAIMED)).state == "failed"
 
 
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (202, {"x-amzn-waf-action": "challenge"}),
+        (405, {"x-amzn-waf-action": "captcha"}),
+        (200, {"cf-mitigated": "challenge"}),
+    ],
+)
+def test_a_challenge_is_known_by_its_header(status: int, headers: Mapping[str, str]) -> None:
+    settlement = visit(Portal("", status=status, headers=headers))
+    assert (settlement.state, settlement.page_class) == ("failed", "blocked")
+
+
+def test_what_a_guard_lets_through_is_read() -> None:
+    assert visit(Portal(headers={"x-amzn-waf-action": "allow"})).page_class == "ok"
+
+
 CONTACT_FORM = f'<title>Flats</title>{SHELL}<form><div class="g-recaptcha"></div></form>'
 
 
