@@ -17,6 +17,23 @@ from tests.python.integration.sites import PlainCatalogue, Site, flat, json_ld, 
 SIZE = 50
 RESULT_PAGES = 3
 LIVE = "select property_id, description, price, listing_status from properties_live order by property_id"
+VIOLATIONS = """
+insert into rule_violations (
+    property_id, session_id, rule_name, sync_id, field_name, rule_type, severity, rule_version, observed_at
+)
+select
+    {property_id}, visits.session_id, 'of_the_test', gen_random_uuid(), 'price', 'range', '{severity}', 1,
+    visits.observed_at
+from advert_visits as visits
+left join listing_id_aliases as aliases
+    on md5(visits.source || '|' || visits.source_listing_id)::uuid = aliases.landed_property_id
+"""
+KEY = "md5(visits.source || '|' || visits.source_listing_id)::uuid"
+UNDER_ANOTHER_ID = """
+insert into listing_id_aliases (landed_property_id, property_id, source, source_listing_id, published_listing_id)
+select md5(source || '|' || source_listing_id)::uuid, gen_random_uuid(), source, source_listing_id, 'older'
+from advert_visits;
+"""
 CARDS = "select count(*) from property_scrapes_staging where session_id = %s and observation_kind = 'card'"
 
 
@@ -95,6 +112,7 @@ def test_only_cards_with_news_lead_to_their_advert(crawl: Any, market: Market, p
         ("update advert_visits set observed_at = observed_at - interval '25 hours'", "they were read long ago"),
         ("update advert_visits set reader = 'other selectors'", "other selectors read them"),
         ("update scrape_sessions set status = 'quarantined'", "what was read was never published"),
+        (VIOLATIONS.format(property_id=KEY, severity="error"), "a rule held back what was read"),
     ],
 )
 def test_what_makes_a_reading_void(
@@ -136,6 +154,10 @@ def test_the_portal_may_say_that_a_page_is_as_it_was(database_url: str, connecti
         ("update scrape_sessions set status = 'quarantined'", False),
         ("update scrape_sessions set status = 'failed'", False),
         ("update advert_visits set reader = 'other selectors'", False),
+        (VIOLATIONS.format(property_id=KEY, severity="error"), False),
+        (VIOLATIONS.format(property_id=KEY, severity="warning"), True),
+        (VIOLATIONS.format(property_id="gen_random_uuid()", severity="error"), True),
+        (UNDER_ANOTHER_ID + VIOLATIONS.format(property_id="aliases.property_id", severity="error"), False),
     ],
 )
 def test_the_portal_is_not_asked_about_a_reading_that_is_void(
@@ -150,6 +172,24 @@ def test_the_portal_is_not_asked_about_a_reading_that_is_void(
     assert site.not_modified == ["/flat/1"] * is_asked_whether
     price = "select price_text from property_scrapes_staging where session_id = %s"
     assert connection.execute(price, [again.session_id]).fetchall() == [(None if is_asked_whether else "10",)]
+
+
+@pytest.mark.slow
+def test_an_advert_in_quarantine_is_read_whole_until_it_is_right(
+    command: Command, database_url: str, connection: psycopg.Connection
+) -> None:
+    set_rate(connection, "local_portal")
+    broken = (200, {"ETag": '"v1"'}, flat("A-9", 0)[2])
+    live = "select source_listing_id, price::int from properties_live"
+    held = "select count(*) from public_marts.property_quarantine"
+    with Site({"/flats": results("/flat/1", "/flat/9"), "/flat/1": tagged("A-1", "v1"), "/flat/9": broken}) as site:
+        for _ in range(2):
+            scrape(database_url, url=f"{site.url}/flats")
+            (counts,) = command.ok("sync-pending", "--json").json["syncs"][0]["sessions"]
+            assert counts["rejected"] == 1
+            assert connection.execute(live).fetchall() == [("A-1", 10)]
+            assert connection.execute(held).fetchone() == (1,)
+    assert site.not_modified == ["/flat/1"]
 
 
 def tagged(identifier: str, version: str) -> Any:
