@@ -291,6 +291,11 @@ set
     last_modified = excluded.last_modified
 where visits.observed_at <= excluded.observed_at;
 
+-- name: forget_visits
+-- Forgets what was read of adverts earlier: a page that says that its listing left is fetched whole each time.
+delete from advert_visits
+where source = %(source)s and url = any(%(urls)s) and observed_at <= %(observed_at)s;
+
 -- name: listing_at_url
 -- The listing that this address showed last, in any session of the source.
 select pages.source_listing_id

@@ -192,6 +192,44 @@ def test_an_advert_in_quarantine_is_read_whole_until_it_is_right(
     assert site.not_modified == ["/flat/1"]
 
 
+GONE = (404, {}, "no such page")
+EVIDENCE = "select session_id, listing_status from property_scrapes_staging where source_listing_id = 'A-2'"
+
+
+def sold(identifier: str, price: int) -> Any:
+    document = {
+        "@type": "Apartment",
+        "identifier": identifier,
+        "offers": {"@type": "Offer", "price": price, "availability": "https://schema.org/SoldOut"},
+    }
+    return 200, {"ETag": '"sold"'}, json_ld(document)
+
+
+@pytest.mark.parametrize(("left", "evidence"), [(sold("A-2", 10), "sold"), (GONE, "gone")], ids=["sold", "gone"])
+@pytest.mark.parametrize("has_cards", [False, True])
+def test_a_listing_that_left_is_not_seen_again_unread(
+    database_url: str, connection: psycopg.Connection, left: Any, evidence: str, has_cards: bool
+) -> None:
+    """The result page lists it still, as it did before, and its page stays as it was when it left."""
+    set_rate(connection, "local_portal")
+    card = {"@type": "Apartment", "url": "/flat/2", "name": "Two rooms", "offers": {"@type": "Offer", "price": 10}}
+    cards = (200, {}, json_ld({"@type": "ItemList", "itemListElement": [{"@type": "ListItem", "item": card}]}))
+    pages = {"/flats": cards if has_cards else results("/flat/2"), "/flat/2": tagged("A-2", "v1")}
+    with Site(pages) as site:
+        scrape(database_url, url=f"{site.url}/flats")
+        connection.execute("update advert_visits set card_hash = 'another'")
+        pages["/flat/2"] = left
+        later = [scrape(database_url, url=f"{site.url}/flats").session_id for _ in range(2)]
+        assert site.not_modified == []
+        found = connection.execute(EVIDENCE + " and session_id = any(%s)", [later]).fetchall()
+        assert sorted(found) == sorted((session_id, evidence) for session_id in later)
+
+        # On the market again, it is revisited like any other.
+        pages["/flat/2"] = tagged("A-2", "v1")
+        back = [scrape(database_url, url=f"{site.url}/flats").pages_unchanged for _ in range(2)]
+    assert back == [0, 1]
+
+
 def tagged(identifier: str, version: str) -> Any:
     status, _, body = flat(identifier, 20 if version == "v2" else 10)
     return status, {"ETag": f'"{version}"'}, body
