@@ -28,6 +28,9 @@ from advert_visits as visits
 left join listing_id_aliases as aliases
     on md5(visits.source || '|' || visits.source_listing_id)::uuid = aliases.landed_property_id
 """
+CRITICAL = (
+    "select message from public_marts.session_recommendations where session_id = %s and urgency = 'critical' order by 1"
+)
 KEY = "md5(visits.source || '|' || visits.source_listing_id)::uuid"
 UNDER_ANOTHER_ID = """
 insert into listing_id_aliases (landed_property_id, property_id, source, source_listing_id, published_listing_id)
@@ -86,6 +89,8 @@ def test_an_unchanged_portal_is_seen_whole_by_its_result_pages(
     assert connection.execute(LIVE).fetchall() == before
     checks = command.ok("quality-checks", "--session-id", str(again.session_id), "--json").json["checks"]
     assert [check["check_name"] for check in checks if check["verdict"] in ("fail", "warn")] == []
+    # Fields that only adverts carry are not lost where no advert was read.
+    assert connection.execute(CRITICAL, [again.session_id]).fetchall() == []
 
 
 def test_only_cards_with_news_lead_to_their_advert(crawl: Any, market: Market, portal: DemoPortal) -> None:
