@@ -405,6 +405,7 @@ class Frontier:
                     **self._keys,
                     "urls": [each.page.url for each in settlements],
                     "ids": [_storable(each.listing_id) for each in settlements],
+                    "classes": [each.page_class for each in settlements],
                     "card_hashes": [each.page.card_hash for each in settlements],
                     "etags": [_storable(each.etag) for each in settlements],
                     "last_modifieds": [_storable(each.last_modified) for each in settlements],

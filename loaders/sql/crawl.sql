@@ -269,16 +269,20 @@ from unnest(
 ) as failed (url, attempt, page_class, http_status, error, wait);
 
 -- name: keep_visits
--- Remembers what was read of adverts; an older reading does not replace a newer one.
+-- Remembers what was read of adverts; an older reading does not replace a newer one. A page that was as it was stands
+-- on the session that read it.
 insert into advert_visits as visits (
     source, url, source_listing_id, session_id, observed_at, reader, card_hash, etag, last_modified
 )
 select
-    %(source)s, visit.url, visit.source_listing_id, %(session_id)s, %(observed_at)s, %(reader)s, visit.card_hash,
-    visit.etag, visit.last_modified
+    %(source)s, visit.url, visit.source_listing_id,
+    coalesce(case when visit.page_class = 'unchanged' then earlier.session_id end, %(session_id)s),
+    %(observed_at)s, %(reader)s, visit.card_hash, visit.etag, visit.last_modified
 from unnest(
-    %(urls)s::text [], %(ids)s::text [], %(card_hashes)s::text [], %(etags)s::text [], %(last_modifieds)s::text []
-) as visit (url, source_listing_id, card_hash, etag, last_modified)
+    %(urls)s::text [], %(ids)s::text [], %(classes)s::text [], %(card_hashes)s::text [], %(etags)s::text [],
+    %(last_modifieds)s::text []
+) as visit (url, source_listing_id, page_class, card_hash, etag, last_modified)
+left join advert_visits as earlier on visit.url = earlier.url and earlier.source = %(source)s
 order by visit.url
 on conflict (source, url) do update
 set

@@ -179,6 +179,20 @@ def test_the_portal_is_not_asked_about_a_reading_that_is_void(
     assert connection.execute(price, [again.session_id]).fetchall() == [(None if is_asked_whether else "10",)]
 
 
+def test_a_page_that_was_as_it_was_stands_on_the_session_that_read_it(
+    database_url: str, connection: psycopg.Connection
+) -> None:
+    set_rate(connection, "local_portal")
+    with Site({"/flats": results("/flat/1"), "/flat/1": tagged("A-1", "v1")}) as site:
+        first = scrape(database_url, url=f"{site.url}/flats")
+        scrape(database_url, url=f"{site.url}/flats")
+        assert site.not_modified == ["/flat/1"]
+        thrown_away = "update scrape_sessions set status = 'quarantined' where session_id = %s"
+        connection.execute(thrown_away, [first.session_id])
+        assert scrape(database_url, url=f"{site.url}/flats").pages_unchanged == 0
+        assert scrape(database_url, url=f"{site.url}/flats").pages_unchanged == 1
+
+
 @pytest.mark.slow
 def test_an_advert_in_quarantine_is_read_whole_until_it_is_right(
     command: Command, database_url: str, connection: psycopg.Connection
