@@ -91,6 +91,13 @@ class Settlement:
         """The listing whose advert the page is."""
         return next((row.source_listing_id for row in self.observations if row.kind == "detail"), None)
 
+    @property
+    def says_left(self) -> bool:
+        """Whether the advert is gone, or says that its listing is."""
+        if self.page.kind != "detail":
+            return False
+        return self.page_class == "gone" or any(row.listing_status is not None for row in self.observations)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -229,7 +236,8 @@ class Frontier:
             observations = [row for settlement in own for row in self._observed(settlement)]
             landed = self._writer.write(self.session, [*observations, *_sightings(added)])
             self._keep_documents(own)
-            self._keep_visits([settlement for settlement in own if settlement.listing_id is not None])
+            self._forget_visits([each for each in own if each.says_left])
+            self._keep_visits([each for each in own if each.listing_id is not None and not each.says_left])
             self._count(
                 {
                     **_page_counts(own),
@@ -384,6 +392,11 @@ class Frontier:
         ).fetchone()
         return [Observation(found[0], "detail", {}, (), listing_status="gone")] if found else ()
 
+    def _forget_visits(self, settlements: Sequence[Settlement]) -> None:
+        if settlements:
+            urls = [each.page.url for each in settlements]
+            self._connection.execute(_SQL["forget_visits"], {**self._keys, "urls": urls})
+
     def _keep_visits(self, settlements: Sequence[Settlement]) -> None:
         if settlements:
             self._connection.execute(
@@ -392,6 +405,7 @@ class Frontier:
                     **self._keys,
                     "urls": [each.page.url for each in settlements],
                     "ids": [_storable(each.listing_id) for each in settlements],
+                    "classes": [each.page_class for each in settlements],
                     "card_hashes": [each.page.card_hash for each in settlements],
                     "etags": [_storable(each.etag) for each in settlements],
                     "last_modifieds": [_storable(each.last_modified) for each in settlements],

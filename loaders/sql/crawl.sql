@@ -23,11 +23,13 @@ returning url, state;
 select url from scrape_pages where session_id = %(session_id)s and url = any(%(urls)s);
 
 -- name: fresh_visits
--- Adverts that were read less than their time to live ago, when their card said what it says now.
+-- Adverts that were read less than their time to live ago, when their card said what it says now; what a rule held
+-- back then never became known.
 select visits.url, visits.source_listing_id
 from unnest(%(urls)s::text [], %(card_hashes)s::text []) as cards (url, card_hash)
 inner join advert_visits as visits on cards.url = visits.url and cards.card_hash = visits.card_hash
 left join scrape_sessions as sessions on visits.session_id = sessions.session_id
+cross join lateral (select md5(visits.source || '|' || visits.source_listing_id)::uuid as property_id) as landed
 where
     visits.source = %(source)s
     and visits.reader = %(reader)s
@@ -36,7 +38,20 @@ where
         %(ttl_hours)s::double precision is null
         or visits.observed_at > %(observed_at)s - make_interval(secs => 3600 * %(ttl_hours)s::double precision)
     )
-    and coalesce(sessions.status in ('running', 'interrupted', 'scraped', 'published', 'complete'), true);
+    and coalesce(sessions.status in ('running', 'interrupted', 'scraped', 'published', 'complete'), true)
+    and not exists (
+        select 1
+        from rule_violations as violations
+        where
+            violations.session_id = visits.session_id
+            and violations.severity = 'error'
+            and violations.property_id in (
+                select landed.property_id
+                union all
+                select aliases.property_id from listing_id_aliases as aliases
+                where aliases.landed_property_id = landed.property_id
+            )
+    );
 
 -- name: open_host
 -- Holds the gate of a host that may be asked now, until the transaction ends; none with as many requests under way as
@@ -71,7 +86,7 @@ for update;
 
 -- name: claim_pages
 -- Leases the next pages of a host as its limit allows, and sets its next turn. While the host fails, new pages wait.
--- A reading of a session that was thrown away is no reading: what it said never became known.
+-- A reading of a session that was thrown away, or one that a rule held back, is none: what it said never became known.
 with
 
 busy as (
@@ -140,11 +155,25 @@ readings as (
     from claimed
     inner join advert_visits as visits on claimed.url = visits.url
     left join scrape_sessions as sessions on visits.session_id = sessions.session_id
+    cross join lateral (select md5(visits.source || '|' || visits.source_listing_id)::uuid as property_id) as landed
     where
         claimed.page_kind = 'detail'
         and visits.source = %(source)s
         and visits.reader = %(reader)s
         and coalesce(sessions.status in ('running', 'interrupted', 'scraped', 'published', 'complete'), true)
+        and not exists (
+            select 1
+            from rule_violations as violations
+            where
+                violations.session_id = visits.session_id
+                and violations.severity = 'error'
+                and violations.property_id in (
+                    select landed.property_id
+                    union all
+                    select aliases.property_id from listing_id_aliases as aliases
+                    where aliases.landed_property_id = landed.property_id
+                )
+        )
 
 ),
 
@@ -240,16 +269,20 @@ from unnest(
 ) as failed (url, attempt, page_class, http_status, error, wait);
 
 -- name: keep_visits
--- Remembers what was read of adverts; an older reading does not replace a newer one.
+-- Remembers what was read of adverts; an older reading does not replace a newer one. A page that was as it was stands
+-- on the session that read it.
 insert into advert_visits as visits (
     source, url, source_listing_id, session_id, observed_at, reader, card_hash, etag, last_modified
 )
 select
-    %(source)s, visit.url, visit.source_listing_id, %(session_id)s, %(observed_at)s, %(reader)s, visit.card_hash,
-    visit.etag, visit.last_modified
+    %(source)s, visit.url, visit.source_listing_id,
+    coalesce(case when visit.page_class = 'unchanged' then earlier.session_id end, %(session_id)s),
+    %(observed_at)s, %(reader)s, visit.card_hash, visit.etag, visit.last_modified
 from unnest(
-    %(urls)s::text [], %(ids)s::text [], %(card_hashes)s::text [], %(etags)s::text [], %(last_modifieds)s::text []
-) as visit (url, source_listing_id, card_hash, etag, last_modified)
+    %(urls)s::text [], %(ids)s::text [], %(classes)s::text [], %(card_hashes)s::text [], %(etags)s::text [],
+    %(last_modifieds)s::text []
+) as visit (url, source_listing_id, page_class, card_hash, etag, last_modified)
+left join advert_visits as earlier on visit.url = earlier.url and earlier.source = %(source)s
 order by visit.url
 on conflict (source, url) do update
 set
@@ -261,6 +294,11 @@ set
     etag = excluded.etag,
     last_modified = excluded.last_modified
 where visits.observed_at <= excluded.observed_at;
+
+-- name: forget_visits
+-- Forgets what was read of adverts earlier: a page that says that its listing left is fetched whole each time.
+delete from advert_visits
+where source = %(source)s and url = any(%(urls)s) and observed_at <= %(observed_at)s;
 
 -- name: listing_at_url
 -- The listing that this address showed last, in any session of the source.

@@ -13,6 +13,17 @@ fields as (
 
 ),
 
+pages as (
+
+    select
+        session_id,
+        pages_unchanged,
+        pages_failed,
+        pages_blocked
+    from {{ ref('stg_sessions') }}
+
+),
+
 sources as (
 
     select * from {{ ref('stg_sources') }}
@@ -31,7 +42,17 @@ field_findings as (
         fields.unreadable_count,
         fields.is_frozen,
         case
-            when fields.fill_rate is null and fields.usual_fill_rate >= 0.2 then 'lost'
+            when
+                fields.fill_rate is null
+                and fields.usual_fill_rate >= 0.2
+                -- A sighting says nothing of an advert's fields, and of a few adverts read none may have the field.
+                and (
+                    pages.pages_unchanged = 0
+                    or fields.usual_fill_rate
+                    * (sessions.observed_count - pages.pages_unchanged - pages.pages_failed - pages.pages_blocked)
+                    >= 3
+                )
+                then 'lost'
             when
                 fields.fill_rate < fields.usual_fill_rate
                 and fields.usual_fill_rate - fields.fill_rate >= least(0.25, fields.usual_fill_rate / 2)
@@ -54,6 +75,7 @@ field_findings as (
         end as usual_part
     from fields
     inner join sessions on fields.session_id = sessions.session_id
+    inner join pages on fields.session_id = pages.session_id
     where sessions.observed_count > 0
 
 ),

@@ -13,6 +13,7 @@ select
 
     pages_planned,
     pages_done,
+    pages_unchanged,
     pages_failed,
     pages_blocked,
     site_listing_count,

@@ -17,6 +17,26 @@ from tests.python.integration.sites import PlainCatalogue, Site, flat, json_ld, 
 SIZE = 50
 RESULT_PAGES = 3
 LIVE = "select property_id, description, price, listing_status from properties_live order by property_id"
+VIOLATIONS = """
+insert into rule_violations (
+    property_id, session_id, rule_name, sync_id, field_name, rule_type, severity, rule_version, observed_at
+)
+select
+    {property_id}, visits.session_id, 'of_the_test', gen_random_uuid(), 'price', 'range', '{severity}', 1,
+    visits.observed_at
+from advert_visits as visits
+left join listing_id_aliases as aliases
+    on md5(visits.source || '|' || visits.source_listing_id)::uuid = aliases.landed_property_id
+"""
+CRITICAL = (
+    "select message from public_marts.session_recommendations where session_id = %s and urgency = 'critical' order by 1"
+)
+KEY = "md5(visits.source || '|' || visits.source_listing_id)::uuid"
+UNDER_ANOTHER_ID = """
+insert into listing_id_aliases (landed_property_id, property_id, source, source_listing_id, published_listing_id)
+select md5(source || '|' || source_listing_id)::uuid, gen_random_uuid(), source, source_listing_id, 'older'
+from advert_visits;
+"""
 CARDS = "select count(*) from property_scrapes_staging where session_id = %s and observation_kind = 'card'"
 
 
@@ -69,6 +89,8 @@ def test_an_unchanged_portal_is_seen_whole_by_its_result_pages(
     assert connection.execute(LIVE).fetchall() == before
     checks = command.ok("quality-checks", "--session-id", str(again.session_id), "--json").json["checks"]
     assert [check["check_name"] for check in checks if check["verdict"] in ("fail", "warn")] == []
+    # Fields that only adverts carry are not lost where no advert was read.
+    assert connection.execute(CRITICAL, [again.session_id]).fetchall() == []
 
 
 def test_only_cards_with_news_lead_to_their_advert(crawl: Any, market: Market, portal: DemoPortal) -> None:
@@ -95,6 +117,7 @@ def test_only_cards_with_news_lead_to_their_advert(crawl: Any, market: Market, p
         ("update advert_visits set observed_at = observed_at - interval '25 hours'", "they were read long ago"),
         ("update advert_visits set reader = 'other selectors'", "other selectors read them"),
         ("update scrape_sessions set status = 'quarantined'", "what was read was never published"),
+        (VIOLATIONS.format(property_id=KEY, severity="error"), "a rule held back what was read"),
     ],
 )
 def test_what_makes_a_reading_void(
@@ -136,6 +159,10 @@ def test_the_portal_may_say_that_a_page_is_as_it_was(database_url: str, connecti
         ("update scrape_sessions set status = 'quarantined'", False),
         ("update scrape_sessions set status = 'failed'", False),
         ("update advert_visits set reader = 'other selectors'", False),
+        (VIOLATIONS.format(property_id=KEY, severity="error"), False),
+        (VIOLATIONS.format(property_id=KEY, severity="warning"), True),
+        (VIOLATIONS.format(property_id="gen_random_uuid()", severity="error"), True),
+        (UNDER_ANOTHER_ID + VIOLATIONS.format(property_id="aliases.property_id", severity="error"), False),
     ],
 )
 def test_the_portal_is_not_asked_about_a_reading_that_is_void(
@@ -150,6 +177,76 @@ def test_the_portal_is_not_asked_about_a_reading_that_is_void(
     assert site.not_modified == ["/flat/1"] * is_asked_whether
     price = "select price_text from property_scrapes_staging where session_id = %s"
     assert connection.execute(price, [again.session_id]).fetchall() == [(None if is_asked_whether else "10",)]
+
+
+def test_a_page_that_was_as_it_was_stands_on_the_session_that_read_it(
+    database_url: str, connection: psycopg.Connection
+) -> None:
+    set_rate(connection, "local_portal")
+    with Site({"/flats": results("/flat/1"), "/flat/1": tagged("A-1", "v1")}) as site:
+        first = scrape(database_url, url=f"{site.url}/flats")
+        scrape(database_url, url=f"{site.url}/flats")
+        assert site.not_modified == ["/flat/1"]
+        thrown_away = "update scrape_sessions set status = 'quarantined' where session_id = %s"
+        connection.execute(thrown_away, [first.session_id])
+        assert scrape(database_url, url=f"{site.url}/flats").pages_unchanged == 0
+        assert scrape(database_url, url=f"{site.url}/flats").pages_unchanged == 1
+
+
+@pytest.mark.slow
+def test_an_advert_in_quarantine_is_read_whole_until_it_is_right(
+    command: Command, database_url: str, connection: psycopg.Connection
+) -> None:
+    set_rate(connection, "local_portal")
+    broken = (200, {"ETag": '"v1"'}, flat("A-9", 0)[2])
+    live = "select source_listing_id, price::int from properties_live"
+    held = "select count(*) from public_marts.property_quarantine"
+    with Site({"/flats": results("/flat/1", "/flat/9"), "/flat/1": tagged("A-1", "v1"), "/flat/9": broken}) as site:
+        for _ in range(2):
+            scrape(database_url, url=f"{site.url}/flats")
+            (counts,) = command.ok("sync-pending", "--json").json["syncs"][0]["sessions"]
+            assert counts["rejected"] == 1
+            assert connection.execute(live).fetchall() == [("A-1", 10)]
+            assert connection.execute(held).fetchone() == (1,)
+    assert site.not_modified == ["/flat/1"]
+
+
+GONE = (404, {}, "no such page")
+EVIDENCE = "select session_id, listing_status from property_scrapes_staging where source_listing_id = 'A-2'"
+
+
+def sold(identifier: str, price: int) -> Any:
+    document = {
+        "@type": "Apartment",
+        "identifier": identifier,
+        "offers": {"@type": "Offer", "price": price, "availability": "https://schema.org/SoldOut"},
+    }
+    return 200, {"ETag": '"sold"'}, json_ld(document)
+
+
+@pytest.mark.parametrize(("left", "evidence"), [(sold("A-2", 10), "sold"), (GONE, "gone")], ids=["sold", "gone"])
+@pytest.mark.parametrize("has_cards", [False, True])
+def test_a_listing_that_left_is_not_seen_again_unread(
+    database_url: str, connection: psycopg.Connection, left: Any, evidence: str, has_cards: bool
+) -> None:
+    """The result page lists it still, as it did before, and its page stays as it was when it left."""
+    set_rate(connection, "local_portal")
+    card = {"@type": "Apartment", "url": "/flat/2", "name": "Two rooms", "offers": {"@type": "Offer", "price": 10}}
+    cards = (200, {}, json_ld({"@type": "ItemList", "itemListElement": [{"@type": "ListItem", "item": card}]}))
+    pages = {"/flats": cards if has_cards else results("/flat/2"), "/flat/2": tagged("A-2", "v1")}
+    with Site(pages) as site:
+        scrape(database_url, url=f"{site.url}/flats")
+        connection.execute("update advert_visits set card_hash = 'another'")
+        pages["/flat/2"] = left
+        later = [scrape(database_url, url=f"{site.url}/flats").session_id for _ in range(2)]
+        assert site.not_modified == []
+        found = connection.execute(EVIDENCE + " and session_id = any(%s)", [later]).fetchall()
+        assert sorted(found) == sorted((session_id, evidence) for session_id in later)
+
+        # On the market again, it is revisited like any other.
+        pages["/flat/2"] = tagged("A-2", "v1")
+        back = [scrape(database_url, url=f"{site.url}/flats").pages_unchanged for _ in range(2)]
+    assert back == [0, 1]
 
 
 def tagged(identifier: str, version: str) -> Any:
