@@ -27,6 +27,7 @@ MAX_DAYS = 100_000
 
 _SQL = statements("retention.sql", Path(__file__).parent / "sql")
 _ERASURE = (
+    "due_ids",
     "blank_live",
     "blank_history",
     "blank_changes",

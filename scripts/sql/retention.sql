@@ -40,10 +40,12 @@ order by months.partition_name;
 
 -- name: keep_rows
 -- Copies the rows of a month that stay: other sources', unsynced and quarantined sessions', and those held back.
+-- A renamed listing is held back under its published id, or under the new one when it was judged before the renaming.
 create temporary table kept_rows on commit drop as
 select staged.*
 from property_scrapes_staging as staged
 left join scrape_sessions as sessions on staged.session_id = sessions.session_id
+left join listing_id_aliases as aliases on staged.property_id = aliases.landed_property_id
 where
     staged.landed_at >= %(starts_at)s
     and staged.landed_at < %(ends_at)s
@@ -53,12 +55,12 @@ where
         or exists (
             select 1 from rule_violations as violations
             where
-                violations.property_id = staged.property_id
+                violations.property_id = any(array[staged.property_id, aliases.property_id])
                 and violations.session_id = staged.session_id
                 and violations.severity = 'error'
                 and not exists (
                     select 1 from properties_live as live
-                    where live.property_id = staged.property_id and live.observed_at > staged.observed_at
+                    where live.property_id = violations.property_id and live.observed_at > staged.observed_at
                 )
         )
     );
@@ -281,6 +283,16 @@ where
 order by departed.property_id
 limit %(limit)s;
 
+-- name: due_ids
+-- The ids under which raw rows of those listings landed: their own and those that they were renamed to.
+create temporary table due_ids on commit drop as
+select property_id as landed_property_id, removed_at
+from due_erasures
+union all
+select aliases.landed_property_id, due.removed_at
+from due_erasures as due
+inner join listing_id_aliases as aliases on due.property_id = aliases.property_id;
+
 -- name: count_due
 -- How many listings those are, by source.
 select source, count(*) from due_erasures group by source order by source;
@@ -332,9 +344,9 @@ where
 -- Blanks the raw rows up to the removal, with the record as it came; what was seen since belongs to another life.
 update property_scrapes_staging as staged
 set agent_name_text = null, agent_phone_text = null, agent_email_text = null, payload = null
-from due_erasures as due
+from due_ids as due
 where
-    staged.property_id = due.property_id
+    staged.property_id = due.landed_property_id
     and staged.observed_at <= due.removed_at
     and num_nonnulls(staged.agent_name_text, staged.agent_phone_text, staged.agent_email_text, staged.payload) > 0;
 
@@ -342,9 +354,9 @@ where
 -- Blanks the values that broke rules on these fields.
 update rule_violations as violations
 set found_value = null
-from due_erasures as due
+from due_ids as due
 where
-    violations.property_id = due.property_id
+    violations.property_id = due.landed_property_id
     and violations.observed_at <= due.removed_at
     and violations.field_name in ('agent_name', 'agent_phone', 'agent_email');
 
