@@ -27,6 +27,7 @@ MAX_DAYS = 100_000
 
 _SQL = statements("retention.sql", Path(__file__).parent / "sql")
 _ERASURE = (
+    "due_ids",
     "blank_live",
     "blank_history",
     "blank_changes",
@@ -185,6 +186,7 @@ def _erase_personal_data(connection: psycopg.Connection, result: Cleanup, *, is_
     while True:
         with connection.transaction(force_rollback=is_dry_run):
             connection.execute(_SQL["take_publish_lock"])
+            connection.execute(_SQL["unchecked_sessions"])
             connection.execute(_SQL["due_erasures"], {"limit": None if is_dry_run else ERASURE_BATCH})
             due = dict(connection.execute(_SQL["count_due"]).fetchall())
             erased.update(due)
@@ -194,7 +196,10 @@ def _erase_personal_data(connection: psycopg.Connection, result: Cleanup, *, is_
                 for source, listings in due.items():
                     _audit(connection, "erase personal data", source, {"listings": listings})
                 barriers.reach("before_erasure_commit")
-        if is_dry_run or sum(due.values()) < ERASURE_BATCH:
+            is_last = is_dry_run or sum(due.values()) < ERASURE_BATCH
+            if is_last and not is_dry_run:
+                connection.execute(_SQL["mark_checked"])
+        if is_last:
             break
     result.erased_listings = dict(erased)
 

@@ -87,7 +87,7 @@ def _undo(connection: psycopg.Connection, session_id: uuid.UUID, is_dry_run: boo
     connection.execute(_SQL["open_rollback"], {"sync_id": sync_id, "session_id": session_id, **counts})
     connection.execute(_SQL["write_feed"], {"sync_id": sync_id})
     connection.execute(_SQL["record_sequence"], {"sync_id": sync_id})
-    for step in ("close_versions", "open_versions", "forget_versions", "clear_live", "write_live"):
+    for step in ("close_versions", "open_versions", "forget_versions", "clear_live", "write_live", "undo_erasures"):
         connection.execute(_SQL[step])
     for step in ("forget_sightings", "forget_replaced", "move_on"):
         connection.execute(_SQL[step], {"session_id": session_id})

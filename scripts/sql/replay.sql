@@ -7,27 +7,50 @@ select pg_advisory_xact_lock(hashtext('property_manager replay'), hashtext(curre
 select to_regclass('property_quarantine') is not null;
 
 -- name: held_back
--- Listings that are held back by the session whose rows were rejected last, without those that wait for a replay.
+-- Listings that are held back by the session whose rows were rejected last, without those that wait for a replay or
+-- have no rows left; with the ids under which their rows landed, as a listing may have been renamed.
+with held as (
+    select property_id, session_id, source, scope
+    from property_quarantine
+    where
+        (%(source)s::text is null or source = %(source)s)
+        and (%(session_id)s::uuid is null or session_id = %(session_id)s)
+),
+
+landed as (
+    select *, property_id as landed_property_id from held
+    union all
+    select held.*, aliases.landed_property_id
+    from held
+    inner join listing_id_aliases as aliases on held.property_id = aliases.property_id
+),
+
+waiting as (
+    select landed.property_id
+    from landed
+    inner join property_scrapes_staging as staged on landed.landed_property_id = staged.property_id
+    inner join scrape_sessions as sessions
+        on staged.session_id = sessions.session_id and staged.landed_at = sessions.opened_at
+    where sessions.session_kind = 'replay' and sessions.status = 'scraped'
+)
+
 select
-    held.session_id, held.source, held.scope, sessions.observed_at, sessions.opened_at,
-    array_agg(held.property_id order by held.property_id) as property_ids
-from property_quarantine as held
-inner join scrape_sessions as sessions on held.session_id = sessions.session_id
+    landed.session_id, landed.source, landed.scope, sessions.observed_at, sessions.opened_at,
+    array_agg(distinct landed.property_id order by landed.property_id) as property_ids,
+    array_agg(landed.landed_property_id order by landed.landed_property_id) as landed_ids
+from landed
+inner join scrape_sessions as sessions on landed.session_id = sessions.session_id
 where
-    (%(source)s::text is null or held.source = %(source)s)
-    and (%(session_id)s::uuid is null or held.session_id = %(session_id)s)
-    and not exists (
-        select 1
-        from scrape_sessions as waiting
-        inner join property_scrapes_staging as staged
-            on waiting.session_id = staged.session_id and waiting.opened_at = staged.landed_at
+    not exists (select 1 from waiting where waiting.property_id = landed.property_id)
+    and exists (
+        select 1 from property_scrapes_staging as staged
         where
-            waiting.session_kind = 'replay'
-            and waiting.status = 'scraped'
-            and staged.property_id = held.property_id
+            staged.property_id = landed.landed_property_id
+            and staged.session_id = landed.session_id
+            and staged.landed_at = sessions.opened_at
     )
-group by held.session_id, held.source, held.scope, sessions.observed_at, sessions.opened_at
-order by sessions.observed_at, held.session_id;
+group by landed.session_id, landed.source, landed.scope, sessions.observed_at, sessions.opened_at
+order by sessions.observed_at, landed.session_id;
 
 -- name: copy_rows
 -- Copies stored rows of some listings, untouched, into a session of their own.
@@ -41,7 +64,7 @@ cross join
 where
     staged.session_id = %(session_id)s
     and staged.landed_at = %(opened_at)s
-    and staged.property_id = any(%(property_ids)s);
+    and staged.property_id = any(%(landed_ids)s);
 
 -- name: reopen_session
 -- Hands a quarantined session to the next sync again; returns the verdict that it had.

@@ -49,10 +49,12 @@ order by months.partition_name;
 
 -- name: keep_rows
 -- Copies the rows of a month that stay: other sources', unsynced and quarantined sessions', and those held back.
+-- A renamed listing is held back under its published id, or under the new one when it was judged before the renaming.
 create temporary table kept_rows on commit drop as
 select staged.*
 from property_scrapes_staging as staged
 left join scrape_sessions as sessions on staged.session_id = sessions.session_id
+left join listing_id_aliases as aliases on staged.property_id = aliases.landed_property_id
 where
     staged.landed_at >= %(starts_at)s
     and staged.landed_at < %(ends_at)s
@@ -62,12 +64,12 @@ where
         or exists (
             select 1 from rule_violations as violations
             where
-                violations.property_id = staged.property_id
+                violations.property_id = any(array[staged.property_id, aliases.property_id])
                 and violations.session_id = staged.session_id
                 and violations.severity = 'error'
                 and not exists (
                     select 1 from properties_live as live
-                    where live.property_id = staged.property_id and live.observed_at > staged.observed_at
+                    where live.property_id = violations.property_id and live.observed_at > staged.observed_at
                 )
         )
     );
@@ -262,9 +264,21 @@ insert into admin_audit_log (action, target, details) values (%(action)s, %(targ
 -- Whether any source limits how long personal data are kept.
 select exists (select 1 from sources where personal_data_retention_days is not null);
 
+-- name: unchecked_sessions
+-- Finished sessions whose rows were not searched yet for listings that were blanked before.
+create temporary table unchecked_sessions on commit drop as
+select sessions.session_id
+from scrape_sessions as sessions
+inner join sources on sessions.source = sources.source
+where
+    sessions.personal_data_checked_at is null
+    and sessions.status not in ('running', 'interrupted')
+    and sources.personal_data_retention_days is not null;
+
 -- name: due_erasures
 -- Listings that left longer ago than their source keeps personal data, and that were not blanked in this spell; those
--- that a rollback took back have no spell.
+-- that a rollback took back have no spell. Those that were blanked are due again when rows of them landed later, or were
+-- rolled back.
 create temporary table due_erasures on commit drop as
 with departed as (
     select property_id, spell_number, source, removed_at
@@ -276,19 +290,73 @@ with departed as (
     left join properties_live as live on changes.property_id = live.property_id
     where changes.change_type = 'retracted' and live.property_id is null
     group by changes.property_id
+),
+
+erased as (
+    select property_id, max(spell_number) as spell_number
+    from personal_data_erasures
+    where undone_at is null
+    group by property_id
+),
+
+unchecked as (
+    select sessions.session_id, sessions.status = 'rolled_back' as is_rolled_back
+    from scrape_sessions as sessions
+    inner join sources on sessions.source = sources.source
+    where
+        sessions.personal_data_checked_at is null
+        and sources.personal_data_retention_days is not null
+        and sessions.source in (select source from personal_data_erasures)
+),
+
+named as (
+    select staged.property_id, staged.observed_at, unchecked.is_rolled_back
+    from unchecked
+    inner join property_scrapes_staging as staged on unchecked.session_id = staged.session_id
+    where num_nonnulls(staged.agent_name_text, staged.agent_phone_text, staged.agent_email_text, staged.payload) > 0
+    union all
+    select violations.property_id, violations.observed_at, unchecked.is_rolled_back
+    from unchecked
+    inner join rule_violations as violations on unchecked.session_id = violations.session_id
+    where
+        violations.field_name in ('agent_name', 'agent_phone', 'agent_email')
+        and violations.found_value is not null
+),
+
+named_again as (
+    select
+        erased.property_id,
+        min(case when named.is_rolled_back then '-infinity' else named.observed_at end) as observed_at
+    from named
+    left join listing_id_aliases as aliases on named.property_id = aliases.landed_property_id
+    inner join erased on coalesce(aliases.property_id, named.property_id) = erased.property_id
+    group by erased.property_id
 )
 
 select departed.property_id, departed.spell_number, departed.source, departed.removed_at
 from departed
 inner join sources on departed.source = sources.source
+left join erased on departed.property_id = erased.property_id and departed.spell_number <= erased.spell_number
+left join named_again on departed.property_id = named_again.property_id
 where
-    departed.removed_at < now() - make_interval(days => sources.personal_data_retention_days)
-    and not exists (
-        select 1 from personal_data_erasures as erased
-        where erased.property_id = departed.property_id and erased.spell_number >= departed.spell_number
-    )
+    sources.personal_data_retention_days is not null
+    and case
+        when erased.property_id is null
+            then departed.removed_at < now() - make_interval(days => sources.personal_data_retention_days)
+        else named_again.observed_at <= departed.removed_at
+    end
 order by departed.property_id
 limit %(limit)s;
+
+-- name: due_ids
+-- The ids under which raw rows of those listings landed: their own and those that they were renamed to.
+create temporary table due_ids on commit drop as
+select property_id as landed_property_id, removed_at
+from due_erasures
+union all
+select aliases.landed_property_id, due.removed_at
+from due_erasures as due
+inner join listing_id_aliases as aliases on due.property_id = aliases.property_id;
 
 -- name: count_due
 -- How many listings those are, by source.
@@ -338,23 +406,30 @@ where
     );
 
 -- name: blank_raw_rows
--- Blanks the raw rows up to the removal, with the record as it came; what was seen since belongs to another life.
+-- Blanks the raw rows up to the removal, with the record as it came; what was seen since belongs to another life, unless
+-- it was rolled back.
 update property_scrapes_staging as staged
 set agent_name_text = null, agent_phone_text = null, agent_email_text = null, payload = null
-from due_erasures as due
+from due_ids as due
 where
-    staged.property_id = due.property_id
-    and staged.observed_at <= due.removed_at
+    staged.property_id = due.landed_property_id
+    and (
+        staged.observed_at <= due.removed_at
+        or staged.session_id in (select session_id from scrape_sessions where status = 'rolled_back')
+    )
     and num_nonnulls(staged.agent_name_text, staged.agent_phone_text, staged.agent_email_text, staged.payload) > 0;
 
 -- name: blank_violations
 -- Blanks the values that broke rules on these fields.
 update rule_violations as violations
 set found_value = null
-from due_erasures as due
+from due_ids as due
 where
-    violations.property_id = due.property_id
-    and violations.observed_at <= due.removed_at
+    violations.property_id = due.landed_property_id
+    and (
+        violations.observed_at <= due.removed_at
+        or violations.session_id in (select session_id from scrape_sessions where status = 'rolled_back')
+    )
     and violations.field_name in ('agent_name', 'agent_phone', 'agent_email');
 
 -- name: blank_replaced
@@ -367,7 +442,14 @@ where replaced.property_id = due.property_id;
 -- name: record_erasures
 -- Remembers whose personal data were blanked.
 insert into personal_data_erasures (property_id, spell_number, source)
-select property_id, spell_number, source from due_erasures;
+select property_id, spell_number, source from due_erasures
+on conflict (property_id, spell_number) do update set erased_at = excluded.erased_at, undone_at = null;
+
+-- name: mark_checked
+-- Remembers which sessions need no further search: what they hold of blanked listings was blanked.
+update scrape_sessions as sessions set personal_data_checked_at = now()
+from unchecked_sessions as unchecked
+where sessions.session_id = unchecked.session_id;
 
 -- name: has_published
 -- Whether there is anything published.

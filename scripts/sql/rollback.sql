@@ -166,9 +166,20 @@ delete from listing_sightings where session_id = %(session_id)s;
 -- What the session replaced stands in the live table again.
 delete from replaced_listings where session_id = %(session_id)s;
 
+-- name: undo_erasures
+-- Lets personal data of the session's listings become due again: a spell that was blanked may have got names since.
+update personal_data_erasures as erased set undone_at = now()
+where
+    erased.undone_at is null
+    and (
+        erased.property_id in (select property_id from restored)
+        or erased.property_id in (select property_id from compensations)
+    );
+
 -- name: move_on
--- Ends the session's life; no sync takes it again.
-update scrape_sessions set status = 'rolled_back' where session_id = %(session_id)s and status = 'complete';
+-- Ends the session's life; no sync takes it again, but its rows are searched again for what was blanked.
+update scrape_sessions set status = 'rolled_back', personal_data_checked_at = null
+where session_id = %(session_id)s and status = 'complete';
 
 -- name: audit
 -- Leaves a trace of what was undone.

@@ -159,6 +159,88 @@ def test_personal_data_of_listings_that_left_are_blanked_everywhere(
     assert command.ok("cleanup", "--json").json["erased_listings"] == {}
 
 
+def test_names_that_come_after_the_erasure_are_blanked_as_well(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    limits = ("--set", "removal_after_sessions=1", "personal_data_retention_days=30", "max_removal_share=1")
+
+    def land(day: int, listings: dict[str, Row], *options: str) -> str:
+        file = write_csv(tmp_path / f"{day}.csv", listings)
+        of_day = ("--observed-at", f"2024-05-0{day}", *options)
+        landed = command.ok("import", file, "--source", "feed", *of_day, *AGENTS, "--json").json
+        return landed["session_ids"][0]
+
+    connection.execute(
+        "insert into validation_rules (rule_name, field_name, rule_type, rule_config, severity) "
+        "values ('agent_is_short', 'agent_name', 'pattern', '{\"pattern\": \"^.{1,9}$\"}', 'warning')"
+    )
+    land(2, edited(flats(4), "flat-1", tax="Jo Doe"), "--complete", *limits)
+    land(4, without(flats(4), "flat-1"), "--complete")
+    erased = "select spell_number, undone_at is null from personal_data_erasures order by spell_number"
+    assert connection.execute(erased).fetchall() == [(1, True)]
+    assert mentions(connection, "Jo Doe") == []
+
+    back = land(6, edited(flats(1), "flat-1", tax="Max Roe of Here"))
+    assert len(mentions(connection, "Max Roe")) >= 5
+    command.ok("rollback", "--session-id", back)
+    assert connection.execute(erased).fetchall() == [(1, False)]
+    live = "select listing_status, spell_number from properties_live where source_listing_id = 'flat-1'"
+    assert connection.execute(live).fetchone() == ("removed", 1)
+    assert command.ok("cleanup", "--json").json["erased_listings"] == {"feed": 1}
+    assert mentions(connection, "Max Roe") == []
+    assert connection.execute(erased).fetchall() == [(1, True)]
+
+    land(1, edited(flats(1), "flat-1", tax="Ann Poe of Here"))
+    assert connection.execute(live).fetchone() == ("removed", 1)
+    assert mentions(connection, "Ann Poe") == []
+    times = "select count(*) from admin_audit_log where action = 'erase personal data'"
+    assert connection.execute(times).fetchone() == (3,)
+    assert command.ok("cleanup", "--json").json["erased_listings"] == {}
+
+    land(5, edited(flats(1), "flat-1", tax="Max Roe"))
+    assert connection.execute(live).fetchone() == ("active", 2)
+    assert "properties_live" in mentions(connection, "Max Roe")
+    assert command.ok("cleanup", "--json").json["erased_listings"] == {}
+
+
+def test_raw_rows_of_a_renamed_listing_stay_while_held_back_and_lose_their_names_when_it_left(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    def land(day: int, listings: dict[str, Row], *options: str) -> None:
+        file = write_csv(tmp_path / f"{day}.csv", listings)
+        command.ok("import", file, *FEED, "--observed-at", f"2024-05-0{day}", *options, *AGENTS)
+
+    limits = ("--set", "removal_after_sessions=1", "max_removal_share=1")
+    land(1, edited(flats(6), "flat-1", tax="Jo Doe"), *limits)
+    connection.execute(
+        "insert into validation_rules (rule_name, field_name, rule_type, rule_config, severity) "
+        "values ('agent_is_short', 'agent_name', 'pattern', '{\"pattern\": \"^.{1,9}$\"}', 'error')"
+    )
+    file = tmp_path / "ids.csv"
+    file.write_text("old,new\nflat-1,new-1")
+    command.ok("source", "rekey", "feed", "--map", file)
+    renamed = {"new-1": {**flats(1)["flat-1"], "id": "new-1", "tax": "Jo Doe of Here"}}
+    land(2, {**without(flats(6), "flat-1"), **renamed})
+    age(connection, "2023-01-10 12:00+00")
+
+    removed = command.ok("cleanup", "--days", "30", "--json").json
+    assert (removed["raw_rows"], removed["kept_rows"]) == (11, 1)
+    again = command.ok("replay-quarantine", "--json").json
+    assert (again["listings"], again["syncs"][0]["sessions"][0]["rejected"]) == (1, 1)
+
+    land(3, without(flats(6), "flat-1"))
+    names = ("property_scrapes_staging", "rule_violations")
+    assert set(mentions(connection, "Jo Doe of Here")) == set(names)
+    connection.execute("update sources set personal_data_retention_days = 30 where source = 'feed'")
+    assert command.ok("cleanup", "--json").json["erased_listings"] == {"feed": 1}
+    assert mentions(connection, "Jo Doe") == []
+
+    connection.execute("delete from property_scrapes_staging")
+    sessions = connection.execute("select count(*) from scrape_sessions").fetchone()
+    assert command.ok("replay-quarantine", "--json").json["listings"] == 0, "no raw row is left to judge again"
+    assert connection.execute("select count(*) from scrape_sessions").fetchone() == sessions
+
+
 @pytest.fixture
 def judged_sessions(command: Command, connection: psycopg.Connection, tmp_path: Path) -> dict[str, str]:
     """Sessions of the last year but one whose raw rows have gone, by what is particular to them.
