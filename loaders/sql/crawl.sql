@@ -23,13 +23,10 @@ returning url, state;
 select url from scrape_pages where session_id = %(session_id)s and url = any(%(urls)s);
 
 -- name: fresh_visits
--- Adverts that were read less than their time to live ago, when their card said what it says now; what a rule held
--- back then never became known.
+-- Adverts that were read less than their time to live ago, when their card said what it says now.
 select visits.url, visits.source_listing_id
 from unnest(%(urls)s::text [], %(card_hashes)s::text []) as cards (url, card_hash)
-inner join advert_visits as visits on cards.url = visits.url and cards.card_hash = visits.card_hash
-left join scrape_sessions as sessions on visits.session_id = sessions.session_id
-cross join lateral (select md5(visits.source || '|' || visits.source_listing_id)::uuid as property_id) as landed
+inner join trusted_visits as visits on cards.url = visits.url and cards.card_hash = visits.card_hash
 where
     visits.source = %(source)s
     and visits.reader = %(reader)s
@@ -37,20 +34,6 @@ where
     and (
         %(ttl_hours)s::double precision is null
         or visits.observed_at > %(observed_at)s - make_interval(secs => 3600 * %(ttl_hours)s::double precision)
-    )
-    and coalesce(sessions.status in ('running', 'interrupted', 'scraped', 'published', 'complete'), true)
-    and not exists (
-        select 1
-        from rule_violations as violations
-        where
-            violations.session_id = visits.session_id
-            and violations.severity = 'error'
-            and violations.property_id in (
-                select landed.property_id
-                union all
-                select aliases.property_id from listing_id_aliases as aliases
-                where aliases.landed_property_id = landed.property_id
-            )
     );
 
 -- name: open_host
@@ -153,27 +136,8 @@ readings as (
 
     select visits.url, visits.source_listing_id, visits.etag, visits.last_modified
     from claimed
-    inner join advert_visits as visits on claimed.url = visits.url
-    left join scrape_sessions as sessions on visits.session_id = sessions.session_id
-    cross join lateral (select md5(visits.source || '|' || visits.source_listing_id)::uuid as property_id) as landed
-    where
-        claimed.page_kind = 'detail'
-        and visits.source = %(source)s
-        and visits.reader = %(reader)s
-        and coalesce(sessions.status in ('running', 'interrupted', 'scraped', 'published', 'complete'), true)
-        and not exists (
-            select 1
-            from rule_violations as violations
-            where
-                violations.session_id = visits.session_id
-                and violations.severity = 'error'
-                and violations.property_id in (
-                    select landed.property_id
-                    union all
-                    select aliases.property_id from listing_id_aliases as aliases
-                    where aliases.landed_property_id = landed.property_id
-                )
-        )
+    inner join trusted_visits as visits on claimed.url = visits.url
+    where claimed.page_kind = 'detail' and visits.source = %(source)s and visits.reader = %(reader)s
 
 ),
 

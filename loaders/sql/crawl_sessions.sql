@@ -65,7 +65,7 @@ where session_id = %(session_id)s;
 -- name: fresh_adverts
 -- Adverts that need no visit while their card says what it said.
 select count(*)
-from advert_visits
+from trusted_visits
 where
     source = %(source)s
     and reader = %(reader)s

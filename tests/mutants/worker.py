@@ -160,7 +160,7 @@ class Worker:
 
     def _new_database(self, template: str) -> None:
         """Make the one database that everything happens in: under another name dbt would parse all of the project."""
-        DbtProject._built.clear()
+        DbtProject.forget_built()
         with psycopg.connect(self._server, autocommit=True) as admin:
             admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(_DATABASE)))
             statement = sql.SQL("create database {} template {}")
