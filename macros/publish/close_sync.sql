@@ -11,7 +11,7 @@
         {%- for result in results if result.status in ('error', 'fail') -%}
             {%- do failures.append(result.node.name ~ ': ' ~ (result.message or 'failed')) -%}
         {%- endfor -%}
-        {%- do run_query("begin; set local client_connection_check_interval = '2s'; " ~ _close_sync_sql(history | length > 0, failures | first | default('')) ~ ' commit;') -%}
+        {%- do run_query(in_transaction(_close_sync_sql(history | length > 0, failures | first | default('')))) -%}
         {%- if history -%}
             {%- do run_query(refresh_statistics()) -%}
         {%- endif -%}

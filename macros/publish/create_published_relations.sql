@@ -11,12 +11,12 @@
             {%- set relation = api.Relation.create(
                 database=node.database, schema=node.schema, identifier=node.alias, type='table'
             ) -%}
-            {%- do run_query("begin; set local client_connection_check_interval = '2s'; " ~ _create_from_contract(relation, node) ~ ' commit;') -%}
+            {%- do run_query(in_transaction(_create_from_contract(relation, node))) -%}
             {%- do adapter.cache_added(relation) -%}
         {%- else -%}
             {%- set missing = _missing_columns(existing, node) -%}
             {%- if missing -%}
-                {%- do run_query("begin; set local client_connection_check_interval = '2s'; " ~ _add_columns(existing, missing) ~ ' commit;') -%}
+                {%- do run_query(in_transaction(_add_columns(existing, missing))) -%}
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}

@@ -13,7 +13,7 @@
         {%- do _require_migrations() -%}
         {%- do create_published_relations() -%}
         {%- if 'model.property_manager.properties_live' in selected_resources -%}
-            {%- do run_query("begin; set local client_connection_check_interval = '2s'; " ~ _open_sync_sql() ~ '; commit;') -%}
+            {%- do run_query(in_transaction(_open_sync_sql())) -%}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
