@@ -9,15 +9,17 @@
 -- `offset 0` keeps each text from being read again wherever its value is used.
 with
 
-scraped as (
-
-    select * from {{ source('property_manager', 'property_scrapes_staging') }}
-
-),
-
 sessions as (
 
     select * from {{ ref('int_sessions_to_sync') }}
+
+),
+
+-- Told as an array, the sessions are looked up by index among the rows of months.
+scraped as (
+
+    select * from {{ source('property_manager', 'property_scrapes_staging') }}
+    where session_id = any(array(select session_id from sessions))
 
 ),
 

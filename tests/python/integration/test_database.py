@@ -116,6 +116,15 @@ def test_listings_are_looked_up_by_key(connection: psycopg.Connection, view: str
     assert any("Index Cond: (property_id = " in line for (line,) in plan), plan
 
 
+def test_the_rows_of_a_session_are_found_among_those_of_months(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    command.ok("import", write_csv(tmp_path / "feed.csv", flats(2)), "--source", "feed", *MAPPING)
+    connection.execute("set enable_seqscan = off; set enable_nestloop = off")
+    plan = connection.execute("explain select price from public_staging.stg_scraped_listings").fetchall()
+    assert any("Index Cond: (session_id = ANY " in line for (line,) in plan), plan
+
+
 def test_plain_dbt_says_what_an_unmigrated_database_needs(empty_database_url: str, parsed_project: Path) -> None:
     result = plain_dbt(empty_database_url, parsed_project, "build")
     assert result.returncode != 0
