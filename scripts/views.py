@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loaders.importer import ImportResult
     from scripts.doctor import Check
     from scripts.embedded_postgres import ServerStatus
-    from scripts.legacy import Reconciliation
+    from scripts.legacy import Quarantine, Reconciliation
     from scripts.quality_checks import SessionVerdict
     from scripts.raw_replay import RawReplay
     from scripts.rekey import RekeyResult
@@ -320,6 +320,7 @@ def print_migration(
     landed: int,
     reports: Sequence[SyncReport],
     reconciliation: Reconciliation | None,
+    quarantine: Quarantine | None,
     error: PropertyManagerError | None,
     *,
     as_json: bool,
@@ -327,10 +328,15 @@ def print_migration(
     """How many rows of the legacy table landed, what was synced, and what became of each row."""
     counts = None if reconciliation is None else asdict(reconciliation)
     if as_json:
-        print_json({"landed": landed, "reconciliation": counts, **_syncs(reports, error)})
+        held = quarantine and {**asdict(quarantine), "next_step": quarantine.next_step}
+        print_json({"landed": landed, "reconciliation": counts, "quarantine": held, **_syncs(reports, error)})
         return
     output.print(f"{landed} rows landed." if landed else "This state of the legacy table has landed before.")
     _print_reports(reports, error)
+    if quarantine is not None:
+        held = f"Session {short_id(quarantine.session_id)} is quarantined, nothing of it is published: "
+        output.print(Text(f"{held}{quarantine.reason}\nnext: {quarantine.next_step}", "yellow"), soft_wrap=True)
+        return
     if counts is None:
         output.print(Text("Nothing of it is published yet; `property-manager status` says why.", "yellow"))
         return

@@ -53,8 +53,12 @@ def migrate_legacy(
         landed = legacy.land(connection, mapping)
         synced = sync_landed(url, source=legacy.SOURCE, wait=wait)
         counts = legacy.reconcile(connection) if synced.error is None else None
-    print_migration(landed, synced.reports, counts, synced.error, as_json=as_json)
+        quarantine = legacy.quarantine(connection)
+    print_migration(landed, synced.reports, counts, quarantine, synced.error, as_json=as_json)
     exit_for(synced)
+    # A session that an earlier call landed, and that no sync of this call took.
+    if quarantine is not None:
+        sys.exit(EXIT_QUALITY_GATE)
 
 
 @click.command()

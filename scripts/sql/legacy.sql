@@ -3,8 +3,8 @@
 select migrate_pulled_properties_to_live(%(chosen)s);
 
 -- name: last_session
--- State, mapping and id of the last session that landed the legacy table.
-select sessions.status, migrations.mapping, sessions.session_id
+-- State, mapping and id of the last session that landed the legacy table, and why it is held back where it is.
+select sessions.status, migrations.mapping, sessions.session_id, sessions.verdict_reason
 from legacy_migrations as migrations
 inner join scrape_sessions as sessions on migrations.session_id = sessions.session_id
 order by migrations.landed_at desc

@@ -141,6 +141,26 @@ def test_a_killed_migration_is_ended_by_the_next_one(
     assert one(legacy, "select count(*) from property_scrapes_staging") == 12
 
 
+def test_a_migration_that_was_quarantined_says_so_every_time(command: Command, legacy: psycopg.Connection) -> None:
+    legacy.execute(
+        "insert into pulled_properties (id, price) select number, -1 from generate_series(13, 60) as more (number)"
+    )
+    first = command.run("migrate-legacy", "--json")
+    session = first.json["syncs"][0]["sessions"][0]
+    assert (first.code, session["session_status"]) == (3, "quarantined")
+    again = command.run("migrate-legacy", "--json")
+    held = again.json["quarantine"]
+    assert (again.code, again.json["landed"], again.json["syncs"]) == (3, 0, [])
+    assert (held["session_id"], again.json["reconciliation"]) == (session["session_id"], None)
+    told = command.run("migrate-legacy")
+    prefix = session["session_id"][:8]
+    assert (told.code, f"{prefix} is quarantined" in told.stdout, held["reason"] in told.stdout) == (3, True, True)
+    assert f"property-manager sync --session-id {prefix}" in told.stdout
+
+    command.ok("sync", "--session-id", prefix, "--force")
+    assert command.ok("migrate-legacy", "--json").json["quarantine"] is None
+
+
 def test_unusual_names_are_mapped_and_mistakes_are_explained(command: Command, connection: psycopg.Connection) -> None:
     missing = command.run("migrate-legacy")
     assert (missing.code, "there is no table pulled_properties" in missing.stderr) == (2, True)
