@@ -191,6 +191,32 @@ def test_unusual_names_are_mapped_and_mistakes_are_explained(command: Command, c
         connection.execute('select migrate_pulled_properties_to_live(\'{"cost": "cost"}\')')
 
 
+def test_json_that_cannot_be_stored_as_jsonb_lands_with_its_escapes_readable(connection: psycopg.Connection) -> None:
+    texts = {
+        "a": r'["bath\u0000room", "\u0000\u0000"]',
+        "b": r'["\\u0000", "\\\u0000", "C:\\"]',
+        "c": r'["\ud83d\ude00", "\ud83dx\ude00", "\uD800\uD83D\uDE00\uDC00"]',
+        "d": '["1e5", 1e200000]',
+        "e": "[1.50]",
+    }
+    connection.execute("create table pulled_properties (id text, title text, features json)")
+    for listing, text in texts.items():
+        connection.execute(
+            "insert into pulled_properties values (%s, %s, %s)", [listing, r"\u0000 \ud800" + "\x01", text]
+        )
+    assert one(connection, MIGRATE) == len(texts)
+    landed = connection.execute("select source_listing_id, title_text, amenities_text from property_scrapes_staging")
+    found = {listing: (title, amenities) for listing, title, amenities in landed}
+    assert {title for title, _ in found.values()} == {r"\u0000 \ud800" + "\x01"}
+    assert {listing: amenities for listing, (_, amenities) in found.items()} == {
+        "a": r'["bath\\u0000room", "\\u0000\\u0000"]',
+        "b": r'["\\u0000", "\\\\u0000", "C:\\"]',
+        "c": r'["😀", "\\ud83dx\\ude00", "\\uD800😀\\uDC00"]',
+        "d": '["1e5", 1e200000]',
+        "e": "[1.50]",
+    }
+
+
 @pytest.mark.parametrize("is_mapped", [True, False], ids=["mapped", "named alike"])
 def test_every_field_is_landed_from_its_column(connection: psycopg.Connection, is_mapped: bool) -> None:
     columns = {field: f"old_{field}" if is_mapped else field for field in LISTING_FIELDS}
