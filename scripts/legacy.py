@@ -19,6 +19,7 @@ from loaders.staging import refresh_statistics
 SOURCE = "legacy"
 
 _REFUSALS = (
+    psycopg.errors.DependentObjectsStillExist,
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
     psycopg.errors.DuplicateTable,
@@ -112,6 +113,11 @@ def quarantine(connection: psycopg.Connection) -> Quarantine | None:
 def switch(connection: psycopg.Connection) -> bool:
     """Let a view of the live table take the legacy table's name; False when it has it already."""
     return _call(connection, "switch")
+
+
+def views_of_legacy_table(connection: psycopg.Connection) -> list[str]:
+    """Views that were built on the legacy table: they keep reading it when a view takes its name."""
+    return [name for (name,) in connection.execute(_SQL["views_of_legacy_table"])]
 
 
 def restore(connection: psycopg.Connection) -> bool:

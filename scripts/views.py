@@ -343,13 +343,16 @@ def print_migration(
     show(facts("Every row is accounted for", [(told, counts[name]) for name, told in _LEGACY_ROWS.items()]))
 
 
-def print_legacy_name(*, is_view: bool, is_new: bool, as_json: bool) -> None:
-    """What the name pulled_properties stands for."""
+def print_legacy_name(*, is_view: bool, is_new: bool, frozen_views: Sequence[str], as_json: bool) -> None:
+    """What the name pulled_properties stands for, and which views still read the table behind it."""
     if as_json:
-        print_json({"is_view": is_view, "changed": is_new})
+        print_json({"is_view": is_view, "changed": is_new, "frozen_views": list(frozen_views)})
         return
     holder = "a view of the live table" if is_view else "the legacy table"
     output.print(f"pulled_properties is {holder}{'' if is_new else ' already'}.")
+    if frozen_views:
+        told = f"These views still read the legacy table: {', '.join(frozen_views)}. "
+        output.print(Text(f"{told}Create them anew to let them read the live table.", "yellow"), soft_wrap=True)
 
 
 def print_cleanup(cleanup: Cleanup, *, is_dry_run: bool, as_json: bool) -> None:

@@ -46,7 +46,8 @@ def migrate_legacy(
     with connect(url, application_name="property-manager migrate-legacy") as connection:
         if is_switched or is_rolled_back:
             is_new = legacy.switch(connection) if is_switched else legacy.restore(connection)
-            print_legacy_name(is_view=is_switched, is_new=is_new, as_json=as_json)
+            frozen = legacy.views_of_legacy_table(connection) if is_switched else []
+            print_legacy_name(is_view=is_switched, is_new=is_new, frozen_views=frozen, as_json=as_json)
             return
         ensure_source(connection, legacy.SOURCE)
         change_settings(connection, legacy.SOURCE, settings)
