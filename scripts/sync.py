@@ -226,7 +226,9 @@ def _build(
     # Reading the project takes seconds, in which a plain `dbt build` could take the request for its own.
     project.parse()
     connection.execute(_SQL["request_sync"], {"request_id": request_id, **request})
-    return request_id, project.build(selector)
+    outcome = project.build(selector)
+    connection.execute(_SQL["end_request"], {"request_id": request_id})
+    return request_id, outcome
 
 
 def _failed(sync: dict[str, Any] | None, outcome: DbtOutcome) -> PropertyManagerError:
