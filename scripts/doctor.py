@@ -11,7 +11,7 @@ from loaders.database import connect
 from loaders.errors import PropertyManagerError
 from loaders.migrate import pending_migrations
 from scripts.config import MINIMUM_FREE_BYTES, configured_database_url, free_bytes, property_home
-from scripts.database import database_url
+from scripts.database import data_directory, database_url
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def run_checks() -> list[Check]:
     """Check interpreter, packages, database, migrations, browser and disk."""
     checks = [_python(), *map(_package, ("dbt-core", "dbt-postgres", "playwright", "psycopg"))]
     checks += _database()
-    checks += [_browser(), _disk()]
+    checks += [_browser(), *_disks()]
     return checks
 
 
@@ -65,10 +65,17 @@ def _browser() -> Check:
     return _attempt("Browser", lambda: str(find_browser()))
 
 
-def _disk() -> Check:
-    free = free_bytes()
-    mend = f"Free some space on the disk of {property_home()}."
-    return Check("Disk", free >= MINIMUM_FREE_BYTES, f"{free / 1e9:.1f} GB free", mend)
+def _disks() -> list[Check]:
+    places = {"Disk": property_home(), "Disk of the database": data_directory()}
+    checks = []
+    for name, place in places.items():
+        if place is None:
+            checks.append(Check(name, True, "another server's, not seen from here"))
+            continue
+        free = free_bytes(place)
+        mend = f"Free some space on the disk of {place}."
+        checks.append(Check(name, free >= MINIMUM_FREE_BYTES, f"{free / 1e9:.1f} GB free", mend))
+    return checks
 
 
 def _attempt(name: str, find: Callable[[], str]) -> Check:

@@ -156,6 +156,12 @@ def url(home: Path | None = None) -> str:
         return _url(_cluster(home))
 
 
+def data_directory(home: Path | None = None) -> Path:
+    """Where the data of the server of `home` lie, or will lie."""
+    with _explained():
+        return _cluster(home).data
+
+
 def psql_command() -> list[str] | None:
     """How to call `psql`: the wheel's, else the one on PATH, else None."""
     program = wheel_psql() or shutil.which("psql")

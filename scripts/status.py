@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from loaders.database import statements
 from scripts.config import MINIMUM_FREE_BYTES, free_bytes
+from scripts.database import free_database_bytes
 
 _SQL = statements("status.sql", Path(__file__).parent / "sql")
 
@@ -23,7 +24,8 @@ TROUBLED = ("running", "interrupted", "failed", "quarantined")
 def system_status(connection: psycopg.Connection) -> dict[str, Any]:
     """Health at a glance: findings with the command that helps, sources, sessions needing attention, syncs, storage.
 
-    Sizes are in bytes, lags in seconds, the usage of the notification queue is a share from 0 to 1.
+    Sizes are in bytes, lags in seconds, the usage of the notification queue is a share from 0 to 1. `free_bytes` is of
+    the disk of PROPERTY_HOME, `database_free_bytes` of the embedded server's data, None for another server.
     """
     sources = _rows(connection, "sources")
     live = _live_counts(connection)
@@ -40,7 +42,7 @@ def system_status(connection: psycopg.Connection) -> dict[str, Any]:
         "attention": attention,
         "unfinished_sync": next(iter(_rows(connection, "unfinished_sync")), None),
         "syncs": _rows(connection, "syncs", limit=RECENT),
-        "storage": {**storage, "free_bytes": free_bytes()},
+        "storage": {**storage, "free_bytes": free_bytes(), "database_free_bytes": free_database_bytes()},
         "queues": queues,
     }
     return {"findings": findings(status), **status}
@@ -52,11 +54,12 @@ def findings(status: dict[str, Any]) -> list[dict[str, str]]:
     troubled = [session for session in status["attention"] if session["session_status"] in TROUBLED]
     late = [source["source"] for source in sources if source["is_late"]]
     pending = sum(source["pending_sessions"] for source in sources)
-    free, usage = status["storage"]["free_bytes"], status["queues"]["notification_usage"]
+    free, disk = _fullest_disk(status["storage"])
+    usage = status["queues"]["notification_usage"]
     found = [
         (
             free < MINIMUM_FREE_BYTES,
-            f"only {free / 1e9:.1f} GB are free on the disk",
+            f"only {free / 1e9:.1f} GB are free on the disk of {disk}",
             "property-manager cleanup --help",
         ),
         (
@@ -74,6 +77,11 @@ def findings(status: dict[str, Any]) -> list[dict[str, str]]:
         (bool(late), f"no recent good session of {', '.join(late)}", "scrape or import again, or look at its schedule"),
     ]
     return [{"finding": finding, "next_step": step} for is_found, finding, step in found if is_found]
+
+
+def _fullest_disk(storage: dict[str, Any]) -> tuple[int, str]:
+    free = {"the database": storage["database_free_bytes"], "PROPERTY_HOME": storage["free_bytes"]}
+    return min((size, disk) for disk, size in free.items() if size is not None)
 
 
 def next_step(session: dict[str, Any]) -> str:
