@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ _SQL = statements("status.sql", Path(__file__).parent / "sql")
 RECENT = 10
 LARGEST = 8
 CROWDED_QUEUE = 0.5
+_LOOKS_FOR_DBT = 20
+_SECONDS_BETWEEN_LOOKS = 0.1
 TROUBLED = ("running", "interrupted", "failed", "quarantined")
 
 
@@ -40,7 +43,7 @@ def system_status(connection: psycopg.Connection) -> dict[str, Any]:
     status = {
         "sources": sources,
         "attention": attention,
-        "unfinished_sync": next(iter(_rows(connection, "unfinished_sync")), None),
+        "unfinished_sync": _unfinished_sync(connection),
         "syncs": _rows(connection, "syncs", limit=RECENT),
         "storage": {**storage, "free_bytes": free_bytes(), "database_free_bytes": free_database_bytes()},
         "queues": queues,
@@ -127,6 +130,18 @@ def interrupted_crawls(connection: psycopg.Connection, source: str | None) -> li
 def page_errors(connection: psycopg.Connection, session_id: uuid.UUID) -> list[dict[str, Any]]:
     """The pages of a session that failed at least once, with every try that did; those never read come first."""
     return _rows(connection, "page_errors", session_id=session_id)
+
+
+def _unfinished_sync(connection: psycopg.Connection) -> dict[str, Any] | None:
+    """The sync that nobody works on. A plain `dbt build` holds no lock and, between two of its nodes, no connection."""
+    for _ in range(_LOOKS_FOR_DBT):
+        sync = next(iter(_rows(connection, "unfinished_sync")), None)
+        if sync is None or sync["status"] == "failed":
+            return sync
+        if _rows(connection, "dbt_at_work"):
+            return None
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    return sync
 
 
 def _counted(number: int, noun: str) -> str:

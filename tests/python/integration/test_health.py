@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,6 +82,32 @@ def test_a_connection_that_broke_on_a_full_disk_is_told_as_such(free: int | None
         raise broken
     assert told in raised.value.message
     assert "disk" in raised.value.hint or told == "was lost"
+
+
+def test_a_plain_build_at_work_is_no_unfinished_sync(connection: psycopg.Connection, database_url: str) -> None:
+    connection.execute(
+        "insert into sync_metadata (sync_id, invocation_id, status, base_version) "
+        "values (gen_random_uuid(), gen_random_uuid(), 'running', 0)"
+    )
+    is_over = threading.Event()
+
+    def build() -> None:
+        while not is_over.is_set():
+            with psycopg.connect(database_url, application_name="property-manager dbt"):
+                is_over.wait(0.3)
+            is_over.wait(0.3)
+
+    worker = threading.Thread(target=build)
+    worker.start()
+    try:
+        found = [system_status(connection)["unfinished_sync"] for _ in range(5)]
+    finally:
+        is_over.set()
+        worker.join()
+    assert found == [None] * 5
+    broken_off = system_status(connection)["unfinished_sync"]
+    assert broken_off is not None
+    assert broken_off["status"] == "running"
 
 
 @pytest.mark.slow
