@@ -45,12 +45,13 @@ _OF_THE_WAY = ("property_id", "source", "last_session_id")
 """Name the source or the session, and every way has its own."""
 
 _OF_THE_PATH = (
-    *("version", "observed_at", "first_seen_at", "spell_started_at", "significant_baseline"),
+    *("version", "first_seen_at", "spell_started_at", "significant_baseline"),
     *("first_price", "original_price", "previous_price", "lowest_price", "cumulative_price_cut", "price_changed_at"),
 )
 """Tell how a listing came to its last state. Of the rows that one session has of a listing only the last is known, and
 what comes late changes nothing: so the first sighting, the number and times of changes, the prices on the way and the
-significant changes among them depend on the cut and the order."""
+significant changes among them depend on the cut and the order. The time of the last change does not, as every
+observation here changes something."""
 
 
 @dataclass(frozen=True)
