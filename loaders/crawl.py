@@ -7,12 +7,12 @@ import logging
 import signal
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -371,7 +371,7 @@ class _Crawl:
             pages = await self._in_database(self._frontier.claim, room) if room else []
             for page in pages:
                 self._visiting += 1
-                group.create_task(self._visit(visitor, page))
+                start_in(group, self._visit(visitor, page))
             if pages:
                 pause = SHORTEST_PAUSE
                 continue
@@ -494,6 +494,15 @@ def _signals_cancel(task: asyncio.Task[None] | None) -> Iterator[None]:
         for number, handler in previous.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+def start_in(group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+    """Start a task in a group; RuntimeError, and nothing left over, when the group is ending because a task failed."""
+    try:
+        group.create_task(work)
+    except RuntimeError:
+        work.close()
+        raise
 
 
 def _first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -6,7 +6,7 @@ import atexit
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -24,6 +24,8 @@ MAX_CONNECTIONS = 8
 
 WAIT_SECONDS = 30.0
 CONNECT_SECONDS = 10
+FULL_DISK_BYTES = 64_000_000
+"""Less than four segments of the server's log: a server that needs one more may find no room for it."""
 
 # What the pool has to tell, such as a rollback after an error, whoever held the connection is told anyway.
 logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
@@ -108,12 +110,21 @@ def _configure(schema: str, connection: psycopg.Connection) -> None:
     )
 
 
-def lost_connection(error: BaseException) -> DatabaseUnavailableError | None:
-    """What to tell a user of a connection that broke, or of a database that cannot go on; None for other errors."""
+def lost_connection(
+    error: BaseException, free_database_bytes: Callable[[], int | None] | None = None
+) -> DatabaseUnavailableError | None:
+    """What to tell a user of a connection that broke, or of a database that cannot go on; None for other errors.
+
+    A server that cannot write its log ends all connections without a word about the disk; where the disk can be seen
+    from here, `free_database_bytes` tells what is free on it.
+    """
     if not isinstance(error, psycopg.OperationalError) or not _LOST.match(error.sqlstate or "08000"):
         return None
     cause = str(error).strip().partition("\n")[0]
-    if isinstance(error, psycopg.errors.DiskFull):
+    free = None
+    if free_database_bytes is not None and not isinstance(error, psycopg.errors.DiskFull):
+        free = free_database_bytes()
+    if isinstance(error, psycopg.errors.DiskFull) or (free is not None and free < FULL_DISK_BYTES):
         return DatabaseUnavailableError(
             f"the database has no space left: {cause}",
             "Free space on the database's disk, then run the command again; what was committed is kept.",
@@ -125,12 +136,12 @@ def lost_connection(error: BaseException) -> DatabaseUnavailableError | None:
 
 
 @contextmanager
-def losses_explained() -> Iterator[None]:
+def losses_explained(free_database_bytes: Callable[[], int | None] | None = None) -> Iterator[None]:
     """Within it a broken connection raises DatabaseUnavailableError; other errors pass."""
     try:
         yield
     except psycopg.OperationalError as error:
-        told = lost_connection(error)
+        told = lost_connection(error, free_database_bytes)
         if told is None:
             raise
         raise told from error

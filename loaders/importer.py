@@ -242,14 +242,14 @@ def _recount_rejected(connection: psycopg.Connection, counters: dict[str | None,
 def _sessions_of_file(connection: psycopg.Connection, file: Path, options: ImportOptions) -> dict[str | None, Session]:
     """Sessions by split value, opened in ascending order so that they sync in that order."""
     values: list[str | None] = [None] if options.split_by is None else _split_values(file, options)
-    base = options.observed_at or datetime.now(UTC)
+    base = options.observed_at
     return {
         value: open_session(
             connection,
             source=options.source,
             scope=options.scope,
             kind="import",
-            observed_at=base + timedelta(microseconds=position),
+            observed_at=None if base is None else base + timedelta(microseconds=position),
             session_name=file.name if value is None else f"{file.name} {options.split_by}={value}",
         )
         for position, value in enumerate(values)

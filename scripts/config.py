@@ -27,9 +27,10 @@ def property_home() -> Path:
     return Path(configured).expanduser().resolve() if configured else project_root() / ".property_manager"
 
 
-def free_bytes() -> int:
-    """Free bytes on the disk that holds `property_home()`, also while that does not exist yet."""
-    return shutil.disk_usage(next(path for path in (property_home(), *property_home().parents) if path.exists())).free
+def free_bytes(directory: Path | None = None) -> int:
+    """Free bytes on the disk of a directory, by default `property_home()`, also while that does not exist yet."""
+    wanted = property_home() if directory is None else directory
+    return shutil.disk_usage(next(path for path in (wanted, *wanted.parents) if path.exists())).free
 
 
 def load_dotenv(path: Path | None = None) -> None:

@@ -17,7 +17,7 @@ from loaders.database import connect
 from loaders.errors import UsageError
 from loaders.migrate import migrate
 from scripts import embedded_postgres
-from scripts.config import configured_database_url, project_root
+from scripts.config import configured_database_url, free_bytes, project_root
 
 DEMO_DATABASE = "property_manager_demo"
 _READ_BY_DBT = ("PROPERTY_SCHEMA", "PROPERTY_DBT_THREADS", "PROPERTY_HOME")
@@ -53,6 +53,20 @@ def fresh_demo_database() -> str:
     url = demo_database_url()
     migrate(url)
     return url
+
+
+def data_directory() -> Path | None:
+    """Where the data of the database lie when the embedded server is meant; None for another server."""
+    configured = configured_database_url()
+    if configured is not None and not _is_embedded(configured):
+        return None
+    return embedded_postgres.data_directory()
+
+
+def free_database_bytes() -> int | None:
+    """Free bytes on the disk of the database; None where it cannot be seen from here."""
+    directory = data_directory()
+    return None if directory is None else free_bytes(directory)
 
 
 def shell_environment(url: str) -> str:

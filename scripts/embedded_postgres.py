@@ -17,7 +17,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -106,6 +106,9 @@ def start(home: Path | None = None) -> ServerInfo:
             with exclusive(cluster.lock_file, START_SECONDS):
                 if not _is_running(cluster):
                     _bring_up(cluster)
+        elif _log_size(cluster.log_file) > _LARGEST_LOG_BYTES:
+            with exclusive(cluster.lock_file, START_SECONDS):
+                _empty_log(cluster)
         return ServerInfo(
             url=_url(cluster),
             pid=_verified_pid(cluster),
@@ -154,6 +157,12 @@ def url(home: Path | None = None) -> str:
     """The libpq URL of the server of `home`; valid once it is started."""
     with _explained():
         return _url(_cluster(home))
+
+
+def data_directory(home: Path | None = None) -> Path:
+    """Where the data of the server of `home` lie, or will lie."""
+    with _explained():
+        return _cluster(home).data
 
 
 def psql_command() -> list[str] | None:
@@ -432,6 +441,35 @@ def _fail(what: str, said: str, hint: str = "") -> NoReturn:
         f"The embedded PostgreSQL could not {what}. It said:\n{said}",
         f"{cause} {USE_ANOTHER_DATABASE}".strip(),
     )
+
+
+def _log_size(log_file: Path) -> int:
+    try:
+        return log_file.lstat().st_size
+    except OSError:
+        return 0
+
+
+def _empty_log(cluster: Cluster) -> None:
+    """Put the log of a running server aside and empty it in place: the server appends to the file it has open.
+
+    The directory may be another user's, so no link is followed. What cannot be put aside waits for the next command.
+    """
+    aside = cluster.log_file.with_name(f"{cluster.log_file.name}.{secrets.token_hex(4)}")
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(OSError):
+        if _log_size(cluster.log_file) <= _LARGEST_LOG_BYTES:
+            return
+        with os.fdopen(os.open(cluster.log_file, os.O_RDWR | flags), "r+b") as log:
+            try:
+                with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | flags, 0o600), "wb") as copy:
+                    if cluster.account is not None:
+                        os.fchown(copy.fileno(), cluster.account.uid, cluster.account.gid)
+                    shutil.copyfileobj(log, copy)
+                aside.replace(cluster.log_file.with_name(f"{cluster.log_file.name}.1"))
+                log.truncate(0)
+            finally:
+                aside.unlink(missing_ok=True)
 
 
 def _rotate_log(log_file: Path) -> int:

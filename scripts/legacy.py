@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from loaders.staging import refresh_statistics
 SOURCE = "legacy"
 
 _REFUSALS = (
+    psycopg.errors.DependentObjectsStillExist,
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
     psycopg.errors.DuplicateTable,
@@ -52,6 +54,24 @@ class Reconciliation:
     unaccounted: int
 
 
+@dataclass(frozen=True)
+class Quarantine:
+    """The session of the legacy table that the gate holds back as a whole, and why."""
+
+    session_id: uuid.UUID
+    reason: str
+
+    @property
+    def next_step(self) -> str:
+        """The commands that help."""
+        prefix = str(self.session_id)[:8]
+        return (
+            f"`property-manager quality-checks --session-id {prefix}` shows what the gate found; "
+            f"`property-manager sync --session-id {prefix}` judges it again with the settings of today, "
+            "with --force it is published as it is"
+        )
+
+
 def land(connection: psycopg.Connection, mapping: Mapping | None) -> int:
     """Land the legacy table as one session; how many rows, 0 when this state of it has landed before.
 
@@ -82,9 +102,22 @@ def reconcile(connection: psycopg.Connection) -> Reconciliation | None:
     return result
 
 
+def quarantine(connection: psycopg.Connection) -> Quarantine | None:
+    """The last session of the legacy table where the gate holds it back, else None."""
+    row = connection.execute(_SQL["last_session"]).fetchone()
+    if row is None or row[0] != "quarantined":
+        return None
+    return Quarantine(row[2], row[3] or "no reason kept")
+
+
 def switch(connection: psycopg.Connection) -> bool:
     """Let a view of the live table take the legacy table's name; False when it has it already."""
     return _call(connection, "switch")
+
+
+def views_of_legacy_table(connection: psycopg.Connection) -> list[str]:
+    """Views that were built on the legacy table: they keep reading it when a view takes its name."""
+    return [name for (name,) in connection.execute(_SQL["views_of_legacy_table"])]
 
 
 def restore(connection: psycopg.Connection) -> bool:

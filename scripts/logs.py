@@ -52,7 +52,9 @@ def told(failure: Exception) -> PropertyManagerError:
     """An error for people: of what nobody expected, its kind and where the details are."""
     if isinstance(failure, PropertyManagerError):
         return failure
-    return lost_connection(failure) or PropertyManagerError(
+    from scripts.database import free_database_bytes
+
+    return lost_connection(failure, free_database_bytes) or PropertyManagerError(
         f"unexpected {type(failure).__name__}: {failure}", f"The details are in {log_file()}."
     )
 

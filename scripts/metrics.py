@@ -77,6 +77,10 @@ class StatusCollector(Collector):
             ("disk_free_bytes", "Free space on the disk of PROPERTY_HOME.", storage["free_bytes"]),
         ):
             yield GaugeMetricFamily(f"{_PREFIX}_{name}", documentation, value=float(value))
+        if storage["database_free_bytes"] is not None:
+            free = _gauge("database_disk_free_bytes", "Free space on the disk of the embedded server's data.")
+            free.add_metric([], storage["database_free_bytes"])
+            yield free
         tables = _gauge("table_size_bytes", "Size of the largest tables with their indexes.", "table")
         for name, size in storage["table_bytes"].items():
             tables.add_metric([name], size)

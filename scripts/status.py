@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,23 @@ from psycopg.rows import dict_row
 
 from loaders.database import statements
 from scripts.config import MINIMUM_FREE_BYTES, free_bytes
+from scripts.database import free_database_bytes
 
 _SQL = statements("status.sql", Path(__file__).parent / "sql")
 
 RECENT = 10
 LARGEST = 8
 CROWDED_QUEUE = 0.5
+_LOOKS_FOR_DBT = 20
+_SECONDS_BETWEEN_LOOKS = 0.1
 TROUBLED = ("running", "interrupted", "failed", "quarantined")
 
 
 def system_status(connection: psycopg.Connection) -> dict[str, Any]:
     """Health at a glance: findings with the command that helps, sources, sessions needing attention, syncs, storage.
 
-    Sizes are in bytes, lags in seconds, the usage of the notification queue is a share from 0 to 1.
+    Sizes are in bytes, lags in seconds, the usage of the notification queue is a share from 0 to 1. `free_bytes` is of
+    the disk of PROPERTY_HOME, `database_free_bytes` of the embedded server's data, None for another server.
     """
     sources = _rows(connection, "sources")
     live = _live_counts(connection)
@@ -38,9 +43,9 @@ def system_status(connection: psycopg.Connection) -> dict[str, Any]:
     status = {
         "sources": sources,
         "attention": attention,
-        "unfinished_sync": next(iter(_rows(connection, "unfinished_sync")), None),
+        "unfinished_sync": _unfinished_sync(connection),
         "syncs": _rows(connection, "syncs", limit=RECENT),
-        "storage": {**storage, "free_bytes": free_bytes()},
+        "storage": {**storage, "free_bytes": free_bytes(), "database_free_bytes": free_database_bytes()},
         "queues": queues,
     }
     return {"findings": findings(status), **status}
@@ -52,11 +57,12 @@ def findings(status: dict[str, Any]) -> list[dict[str, str]]:
     troubled = [session for session in status["attention"] if session["session_status"] in TROUBLED]
     late = [source["source"] for source in sources if source["is_late"]]
     pending = sum(source["pending_sessions"] for source in sources)
-    free, usage = status["storage"]["free_bytes"], status["queues"]["notification_usage"]
+    free, disk = _fullest_disk(status["storage"])
+    usage = status["queues"]["notification_usage"]
     found = [
         (
             free < MINIMUM_FREE_BYTES,
-            f"only {free / 1e9:.1f} GB are free on the disk",
+            f"only {free / 1e9:.1f} GB are free on the disk of {disk}",
             "property-manager cleanup --help",
         ),
         (
@@ -74,6 +80,11 @@ def findings(status: dict[str, Any]) -> list[dict[str, str]]:
         (bool(late), f"no recent good session of {', '.join(late)}", "scrape or import again, or look at its schedule"),
     ]
     return [{"finding": finding, "next_step": step} for is_found, finding, step in found if is_found]
+
+
+def _fullest_disk(storage: dict[str, Any]) -> tuple[int, str]:
+    free = {"the database": storage["database_free_bytes"], "PROPERTY_HOME": storage["free_bytes"]}
+    return min((size, disk) for disk, size in free.items() if size is not None)
 
 
 def next_step(session: dict[str, Any]) -> str:
@@ -119,6 +130,18 @@ def interrupted_crawls(connection: psycopg.Connection, source: str | None) -> li
 def page_errors(connection: psycopg.Connection, session_id: uuid.UUID) -> list[dict[str, Any]]:
     """The pages of a session that failed at least once, with every try that did; those never read come first."""
     return _rows(connection, "page_errors", session_id=session_id)
+
+
+def _unfinished_sync(connection: psycopg.Connection) -> dict[str, Any] | None:
+    """The sync that nobody works on. A plain `dbt build` holds no lock and, between two of its nodes, no connection."""
+    for _ in range(_LOOKS_FOR_DBT):
+        sync = next(iter(_rows(connection, "unfinished_sync")), None)
+        if sync is None or sync["status"] == "failed":
+            return sync
+        if _rows(connection, "dbt_at_work"):
+            return None
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    return sync
 
 
 def _counted(number: int, noun: str) -> str:

@@ -77,13 +77,18 @@ def _print_system(storage: dict[str, Any], queues: dict[str, Any]) -> None:
             [
                 ("size", _size(storage["database_bytes"])),
                 ("largest tables", largest),
-                ("free on disk", _size(storage["free_bytes"])),
+                ("free for the database", _free_for_database(storage["database_free_bytes"])),
+                ("free for logs and dbt", _size(storage["free_bytes"])),
                 ("notification queue", f"{queues['notification_usage']:.0%} used"),
                 ("published version", queues["version"]),
                 ("last sequence of the feed", queues["last_sequence"]),
             ],
         )
     )
+
+
+def _free_for_database(size: int | None) -> str:
+    return "not seen from here: DATABASE_URL names another server" if size is None else _size(size)
 
 
 def _age(seconds: float | None, *, is_late: bool) -> str | None:

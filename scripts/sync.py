@@ -16,6 +16,7 @@ from psycopg.rows import class_row, dict_row
 from loaders import barriers
 from loaders.database import connect, losses_explained, statements
 from loaders.errors import BusyError, PropertyManagerError, UsageError
+from scripts.database import free_database_bytes
 from scripts.dbt_runner import DbtOutcome, DbtProject
 from scripts.retention import apply_retention
 
@@ -110,7 +111,7 @@ def sync_pending(
     reports: list[SyncReport] = []
     project = DbtProject(database_url)
     with (
-        losses_explained(),
+        losses_explained(free_database_bytes),
         connect(database_url, application_name="property-manager sync") as connection,
         run_lock(connection, wait=wait),
     ):
@@ -226,7 +227,9 @@ def _build(
     # Reading the project takes seconds, in which a plain `dbt build` could take the request for its own.
     project.parse()
     connection.execute(_SQL["request_sync"], {"request_id": request_id, **request})
-    return request_id, project.build(selector)
+    outcome = project.build(selector)
+    connection.execute(_SQL["end_request"], {"request_id": request_id})
+    return request_id, outcome
 
 
 def _failed(sync: dict[str, Any] | None, outcome: DbtOutcome) -> PropertyManagerError:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loaders.importer import ImportResult
     from scripts.doctor import Check
     from scripts.embedded_postgres import ServerStatus
-    from scripts.legacy import Reconciliation
+    from scripts.legacy import Quarantine, Reconciliation
     from scripts.quality_checks import SessionVerdict
     from scripts.raw_replay import RawReplay
     from scripts.rekey import RekeyResult
@@ -320,6 +320,7 @@ def print_migration(
     landed: int,
     reports: Sequence[SyncReport],
     reconciliation: Reconciliation | None,
+    quarantine: Quarantine | None,
     error: PropertyManagerError | None,
     *,
     as_json: bool,
@@ -327,23 +328,31 @@ def print_migration(
     """How many rows of the legacy table landed, what was synced, and what became of each row."""
     counts = None if reconciliation is None else asdict(reconciliation)
     if as_json:
-        print_json({"landed": landed, "reconciliation": counts, **_syncs(reports, error)})
+        held = quarantine and {**asdict(quarantine), "next_step": quarantine.next_step}
+        print_json({"landed": landed, "reconciliation": counts, "quarantine": held, **_syncs(reports, error)})
         return
     output.print(f"{landed} rows landed." if landed else "This state of the legacy table has landed before.")
     _print_reports(reports, error)
+    if quarantine is not None:
+        held = f"Session {short_id(quarantine.session_id)} is quarantined, nothing of it is published: "
+        output.print(Text(f"{held}{quarantine.reason}\nnext: {quarantine.next_step}", "yellow"), soft_wrap=True)
+        return
     if counts is None:
         output.print(Text("Nothing of it is published yet; `property-manager status` says why.", "yellow"))
         return
     show(facts("Every row is accounted for", [(told, counts[name]) for name, told in _LEGACY_ROWS.items()]))
 
 
-def print_legacy_name(*, is_view: bool, is_new: bool, as_json: bool) -> None:
-    """What the name pulled_properties stands for."""
+def print_legacy_name(*, is_view: bool, is_new: bool, frozen_views: Sequence[str], as_json: bool) -> None:
+    """What the name pulled_properties stands for, and which views still read the table behind it."""
     if as_json:
-        print_json({"is_view": is_view, "changed": is_new})
+        print_json({"is_view": is_view, "changed": is_new, "frozen_views": list(frozen_views)})
         return
     holder = "a view of the live table" if is_view else "the legacy table"
     output.print(f"pulled_properties is {holder}{'' if is_new else ' already'}.")
+    if frozen_views:
+        told = f"These views still read the legacy table: {', '.join(frozen_views)}. "
+        output.print(Text(f"{told}Create them anew to let them read the live table.", "yellow"), soft_wrap=True)
 
 
 def print_cleanup(cleanup: Cleanup, *, is_dry_run: bool, as_json: bool) -> None:

@@ -1,7 +1,7 @@
 -- name: observe_at_latest_row
 -- Moves the session's time of observation to that of its latest row.
 update scrape_sessions
-set observed_at = staged.observed_at
+set observed_at = staged.observed_at, is_dated = true
 from (
     select max(observed_at) as observed_at
     from property_scrapes_staging

@@ -3,27 +3,17 @@
 insert into sources (source) values (%s) on conflict do nothing;
 
 -- name: open_session
--- Opens a session; its opening is the landing time of all its rows. What nobody dated is observed now, and later than
--- whatever its source observed before: a clock that was set back must not make it late.
+-- Opens a session; its opening is the landing time of all its rows. What nobody dated is observed next in its source.
 insert into scrape_sessions (
-    session_id, source, scope, session_kind, observed_at, session_name, target_url, opened_at, heartbeat_at
+    session_id, source, scope, session_kind, observed_at, is_dated, session_name, target_url, opened_at, heartbeat_at
 )
 select
     %(session_id)s,
     %(source)s,
     %(scope)s,
     %(kind)s,
-    coalesce(
-        %(observed_at)s,
-        greatest(
-            clock_timestamp(),
-            (
-                select max(earlier.observed_at) + interval '1 microsecond'
-                from scrape_sessions as earlier
-                where earlier.source = %(source)s and earlier.session_kind in ('scrape', 'retirement')
-            )
-        )
-    ),
+    coalesce(%(observed_at)s, next_observed_at(%(source)s)),
+    %(observed_at)s::timestamptz is not null,
     %(session_name)s, %(target_url)s, clock_timestamp(), clock_timestamp()
 returning session_id, source, scope, opened_at, observed_at;
 

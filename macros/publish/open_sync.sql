@@ -46,9 +46,15 @@ begin
     if lock_holder is not null then
         update {{ target.schema }}.sync_requests set claimed_by = this_run, claimed_at = now()
         where request_id = (
-            select request_id from {{ target.schema }}.sync_requests
-            where run_lock_pid = lock_holder and claimed_by is null
-            order by requested_at desc
+            select requests.request_id from {{ target.schema }}.sync_requests as requests
+            inner join pg_locks as held
+                on (held.classid::bigint << 32) | held.objid::bigint
+                = {{ target.schema }}.sync_request_lock_key(requests.request_id)
+            where requests.claimed_by is null
+                and held.locktype = 'advisory' and held.granted and held.objsubid = 1
+                and held.database = (select oid from pg_database where datname = current_database())
+                and held.pid = lock_holder
+            order by requests.requested_at desc
             limit 1
         )
         returning * into request;

@@ -46,15 +46,20 @@ def migrate_legacy(
     with connect(url, application_name="property-manager migrate-legacy") as connection:
         if is_switched or is_rolled_back:
             is_new = legacy.switch(connection) if is_switched else legacy.restore(connection)
-            print_legacy_name(is_view=is_switched, is_new=is_new, as_json=as_json)
+            frozen = legacy.views_of_legacy_table(connection) if is_switched else []
+            print_legacy_name(is_view=is_switched, is_new=is_new, frozen_views=frozen, as_json=as_json)
             return
         ensure_source(connection, legacy.SOURCE)
         change_settings(connection, legacy.SOURCE, settings)
         landed = legacy.land(connection, mapping)
         synced = sync_landed(url, source=legacy.SOURCE, wait=wait)
         counts = legacy.reconcile(connection) if synced.error is None else None
-    print_migration(landed, synced.reports, counts, synced.error, as_json=as_json)
+        quarantine = legacy.quarantine(connection)
+    print_migration(landed, synced.reports, counts, quarantine, synced.error, as_json=as_json)
     exit_for(synced)
+    # A session that an earlier call landed, and that no sync of this call took.
+    if quarantine is not None:
+        sys.exit(EXIT_QUALITY_GATE)
 
 
 @click.command()

@@ -3,8 +3,8 @@
 select migrate_pulled_properties_to_live(%(chosen)s);
 
 -- name: last_session
--- State, mapping and id of the last session that landed the legacy table.
-select sessions.status, migrations.mapping, sessions.session_id
+-- State, mapping and id of the last session that landed the legacy table, and why it is held back where it is.
+select sessions.status, migrations.mapping, sessions.session_id, sessions.verdict_reason
 from legacy_migrations as migrations
 inner join scrape_sessions as sessions on migrations.session_id = sessions.session_id
 order by migrations.landed_at desc
@@ -55,6 +55,19 @@ from accounted;
 -- name: switch
 -- Lets the view take the name of the legacy table; false when it has it already.
 select switch_pulled_properties();
+
+-- name: views_of_legacy_table
+-- Views and materialized views that read the legacy table, except the one that took its name.
+select distinct views.oid::regclass::text
+from pg_depend as depend
+inner join pg_rewrite as rules on depend.objid = rules.oid
+inner join pg_class as views on rules.ev_class = views.oid
+where
+    depend.classid = 'pg_rewrite'::regclass
+    and depend.refclassid = 'pg_class'::regclass
+    and depend.refobjid = pulled_properties_table()
+    and views.oid is distinct from to_regclass('pulled_properties')
+order by 1;
 
 -- name: restore
 -- Gives the legacy table its name back; false when it has it already.

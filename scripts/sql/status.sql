@@ -113,6 +113,10 @@ where
             and objsubid = 2
     );
 
+-- name: dbt_at_work
+-- The connections that dbt has open in this database.
+select pid from pg_stat_activity where datname = current_database() and application_name = 'property-manager dbt';
+
 -- name: storage
 -- Bytes of the database and of its largest tables with their indexes; a partitioned table counts as one.
 with relations as (

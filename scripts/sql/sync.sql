@@ -7,9 +7,17 @@ select pg_try_advisory_lock(20557, hashtext(current_schema()));
 select pg_advisory_lock(20557, hashtext(current_schema()));
 
 -- name: request_sync
--- Tells the next dbt run what to take.
+-- Tells the next dbt run what to take. The request counts while this connection holds its lock: another one may have
+-- the same process id some day.
+with locked as materialized (
+    select pg_advisory_lock(sync_request_lock_key(%(request_id)s))
+)
 insert into sync_requests (request_id, source, allows_mass_removal, run_lock_pid)
-values (%(request_id)s, %(source)s, %(allows_mass_removal)s, pg_backend_pid());
+select %(request_id)s, %(source)s, %(allows_mass_removal)s, pg_backend_pid() from locked;
+
+-- name: end_request
+-- Lets go of a request whose run has ended, claimed or not.
+select pg_advisory_unlock(sync_request_lock_key(%(request_id)s));
 
 -- name: judge_again
 -- Lets a quarantined session wait for the next sync, which judges it again, forced or not; leaves an audit row.

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +17,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from loaders.database import connect
+from loaders.database import connect, statements
 from loaders.migrate import DatabaseNewerThanCodeError, known_migrations, migrate
 from tests.python.conftest import ROOT, Command
 from tests.python.integration.snapshots import MAPPING, flats, tables, write_csv
@@ -143,6 +144,24 @@ def test_a_plain_build_beside_a_syncing_command_fails_cleanly(
         assert "another property-manager command is syncing" in busy.stdout
         assert command.run("sync-pending", "--json").code == 75
     assert connection.execute("select count(*) from properties_live").fetchone() == (0,)
+
+
+def test_a_request_of_a_killed_command_is_no_request_of_a_backend_with_its_process_id(
+    command: Command, connection: psycopg.Connection, parsed_project: Path, tmp_path: Path
+) -> None:
+    file = write_csv(tmp_path / "feed.csv", flats(5))
+    command.ok("import", file, "--source", "feed", *MAPPING, "--no-sync")
+    request = {"request_id": uuid.uuid4(), "source": "feed", "allows_mass_removal": True}
+    ask = statements("sync.sql", ROOT / "scripts" / "sql")["request_sync"]
+    with connect(command.database_url) as killed:
+        killed.execute(ask, request)
+    with connect(command.database_url) as holder:
+        holder.execute("select pg_advisory_lock(20557, hashtext(current_schema()))")
+        holder.execute("update sync_requests set run_lock_pid = pg_backend_pid()")
+        busy = plain_dbt(command.database_url, parsed_project, "build")
+        assert (busy.returncode != 0, "another property-manager command is syncing" in busy.stdout) == (True, True)
+        assert holder.execute("select claimed_by from sync_requests").fetchall() == [(None,)]
+    assert connection.execute("select count(*) from sync_metadata").fetchone() == (0,)
 
 
 GATED = "public_intermediate.int_sessions_gated"

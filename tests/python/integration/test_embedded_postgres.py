@@ -507,3 +507,20 @@ def as_nobody(wheel: Path, action: Callable[[], Any]) -> Any:
     _, code = os.waitpid(child, 0)
     assert code == 0, "the child failed; its error is above"
     return json.loads(answer)
+
+
+def test_the_log_of_a_running_server_is_put_aside_when_it_is_large(
+    new_home: Path, new_server: ServerInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = locate(new_home).log_file
+    with psycopg.connect(new_server.url, autocommit=True) as connection:
+        connection.execute("do $$ begin raise log 'before %', repeat('x', 5000); end $$")
+        start(new_home)
+        assert not log.with_name("server.log.1").exists(), "it is small"
+        monkeypatch.setattr(embedded_postgres, "_LARGEST_LOG_BYTES", 4000)
+        assert start(new_home).pid == new_server.pid
+        assert (log.stat().st_size, "before x" in log.with_name("server.log.1").read_text()) == (0, True)
+        connection.execute("do $$ begin raise log 'after'; end $$")
+    assert "after" in log.read_text()
+    assert "\0" not in log.read_text()
+    assert {file.name for file in log.parent.glob("server.log*")} == {"server.log", "server.log.1"}

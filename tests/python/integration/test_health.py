@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from loaders.database import losses_explained
+from loaders.errors import DatabaseUnavailableError
+from scripts import database, embedded_postgres
+from scripts.embedded_cluster import locate
 from scripts.status import findings, system_status
 from tests.python.conftest import Command
 from tests.python.integration.snapshots import MAPPING, flats, write_csv
@@ -16,7 +23,7 @@ HEALTHY = {
     "sources": [{"source": "feed", "is_late": False, "pending_sessions": 0}],
     "attention": [{"session_status": "complete"}],
     "unfinished_sync": None,
-    "storage": {"free_bytes": 5_000_000_000},
+    "storage": {"free_bytes": 5_000_000_000, "database_free_bytes": 5_000_000_000},
     "queues": {"notification_usage": 0.0},
 }
 
@@ -28,7 +35,14 @@ HEALTHY = {
         ({"sources": [{"source": "feed", "is_late": False, "pending_sessions": 2}]}, "2 sessions waiting for a sync"),
         ({"attention": [{"session_status": "quarantined"}]}, "1 session did not end well"),
         ({"unfinished_sync": {"status": "published", "error": None}}, "the last sync is published: its run was broken"),
-        ({"storage": {"free_bytes": 200_000_000}}, "only 0.2 GB are free"),
+        (
+            {"storage": {"free_bytes": 200_000_000, "database_free_bytes": None}},
+            "only 0.2 GB are free on the disk of PROPERTY_HOME",
+        ),
+        (
+            {"storage": {"free_bytes": 5_000_000_000, "database_free_bytes": 200_000_000}},
+            "only 0.2 GB are free on the disk of the database",
+        ),
         ({"queues": {"notification_usage": 0.75}}, "the queue of notifications is 75% full"),
     ],
 )
@@ -37,6 +51,63 @@ def test_each_trouble_is_found_and_has_a_next_step(changed: dict, finding: str) 
     (found,) = findings({**HEALTHY, **changed})
     assert found["finding"].startswith(finding)
     assert found["next_step"]
+
+
+def test_the_disk_of_the_database_is_that_of_its_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PROPERTY_HOME", str(tmp_path))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    data = locate(tmp_path).data
+    measured: list[Path] = []
+
+    def usage(path: Path) -> SimpleNamespace:
+        measured.append(path)
+        return SimpleNamespace(free=1)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    assert (database.data_directory(), database.free_database_bytes()) == (data, 1)
+    assert data.is_relative_to(measured[0])
+    assert os.geteuid() != 0 or not measured[0].is_relative_to(tmp_path), "the data of root lie elsewhere"
+    monkeypatch.setenv("DATABASE_URL", embedded_postgres.url())
+    assert database.data_directory() == data
+    monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere.example/db")
+    assert (database.data_directory(), database.free_database_bytes()) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("free", "told"), [(None, "was lost"), (5_000_000_000, "was lost"), (1_000_000, "has no space left")]
+)
+def test_a_connection_that_broke_on_a_full_disk_is_told_as_such(free: int | None, told: str) -> None:
+    broken = psycopg.OperationalError("server closed the connection unexpectedly")
+    with pytest.raises(DatabaseUnavailableError) as raised, losses_explained(lambda: free):
+        raise broken
+    assert told in raised.value.message
+    assert "disk" in raised.value.hint or told == "was lost"
+
+
+def test_a_plain_build_at_work_is_no_unfinished_sync(connection: psycopg.Connection, database_url: str) -> None:
+    connection.execute(
+        "insert into sync_metadata (sync_id, invocation_id, status, base_version) "
+        "values (gen_random_uuid(), gen_random_uuid(), 'running', 0)"
+    )
+    is_over = threading.Event()
+
+    def build() -> None:
+        while not is_over.is_set():
+            with psycopg.connect(database_url, application_name="property-manager dbt"):
+                is_over.wait(0.3)
+            is_over.wait(0.3)
+
+    worker = threading.Thread(target=build)
+    worker.start()
+    try:
+        found = [system_status(connection)["unfinished_sync"] for _ in range(5)]
+    finally:
+        is_over.set()
+        worker.join()
+    assert found == [None] * 5
+    broken_off = system_status(connection)["unfinished_sync"]
+    assert broken_off is not None
+    assert broken_off["status"] == "running"
 
 
 @pytest.mark.slow
@@ -50,6 +121,7 @@ def test_status_and_metrics_tell_the_same(command: Command, connection: psycopg.
     assert (source["active_listings"], source["is_late"], source["pending_sessions"]) == (4, False, 0)
     assert source["last_sync_at"] == healthy["syncs"][0]["finished_at"]
     assert healthy["storage"]["table_bytes"]["property_scrapes_staging"] > 0
+    assert healthy["storage"]["database_free_bytes"] is None, "the server of the tests is not that of this home"
     assert healthy["queues"] == {"notification_usage": 0, "version": 1, "last_sequence": 4}
 
     connection.execute("update sources set freshness_hours = 1e-9")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,9 @@ def test_the_view_serves_old_frontends_until_it_is_rolled_back(
     command.ok("migrate-legacy")
     rows_before = legacy.execute("select * from pulled_properties order by id").fetchall()
 
-    assert command.ok("migrate-legacy", "--switch", "--json").json == {"is_view": True, "changed": True}
+    assert command.ok("migrate-legacy", "--switch", "--json").json == {
+        **{"is_view": True, "changed": True, "frozen_views": []}
+    }
     assert "already" in command.ok("migrate-legacy", "--switch").stdout
     served = legacy.execute("select * from pulled_properties order by id")
     columns = [column.name for column in served.description or ()]
@@ -119,10 +122,11 @@ def test_the_view_serves_old_frontends_until_it_is_rolled_back(
         legacy.execute("update pulled_properties set price = 1 where id = 1")
     assert command.ok("migrate-legacy", "--json").json["landed"] == 0
 
-    assert command.ok("migrate-legacy", "--rollback", "--json").json == {"is_view": False, "changed": True}
+    assert command.ok("migrate-legacy", "--rollback", "--json").json["changed"]
     assert legacy.execute("select * from pulled_properties order by id").fetchall() == rows_before
     assert one(legacy, "select count(*) from properties_live") == 11
-    assert command.ok("migrate-legacy", "--rollback", "--json").json == {"is_view": False, "changed": False}
+    again = command.ok("migrate-legacy", "--rollback", "--json").json
+    assert (again["is_view"], again["changed"]) == (False, False)
     actions = legacy.execute("select action from admin_audit_log where action like '%legacy'").fetchall()
     assert sorted(actions) == [("migrate legacy",), ("restore legacy",), ("switch legacy",)]
 
@@ -139,6 +143,26 @@ def test_a_killed_migration_is_ended_by_the_next_one(
     ended = command.ok("migrate-legacy", "--json").json
     assert (ended["landed"], ended["reconciliation"]["active"]) == (0, 10)
     assert one(legacy, "select count(*) from property_scrapes_staging") == 12
+
+
+def test_a_migration_that_was_quarantined_says_so_every_time(command: Command, legacy: psycopg.Connection) -> None:
+    legacy.execute(
+        "insert into pulled_properties (id, price) select number, -1 from generate_series(13, 60) as more (number)"
+    )
+    first = command.run("migrate-legacy", "--json")
+    session = first.json["syncs"][0]["sessions"][0]
+    assert (first.code, session["session_status"]) == (3, "quarantined")
+    again = command.run("migrate-legacy", "--json")
+    held = again.json["quarantine"]
+    assert (again.code, again.json["landed"], again.json["syncs"]) == (3, 0, [])
+    assert (held["session_id"], again.json["reconciliation"]) == (session["session_id"], None)
+    told = command.run("migrate-legacy")
+    prefix = session["session_id"][:8]
+    assert (told.code, f"{prefix} is quarantined" in told.stdout, held["reason"] in told.stdout) == (3, True, True)
+    assert f"property-manager sync --session-id {prefix}" in told.stdout
+
+    command.ok("sync", "--session-id", prefix, "--force")
+    assert command.ok("migrate-legacy", "--json").json["quarantine"] is None
 
 
 def test_unusual_names_are_mapped_and_mistakes_are_explained(command: Command, connection: psycopg.Connection) -> None:
@@ -171,6 +195,32 @@ def test_unusual_names_are_mapped_and_mistakes_are_explained(command: Command, c
         connection.execute('select migrate_pulled_properties_to_live(\'{"cost": "cost"}\')')
 
 
+def test_json_that_cannot_be_stored_as_jsonb_lands_with_its_escapes_readable(connection: psycopg.Connection) -> None:
+    texts = {
+        "a": r'["bath\u0000room", "\u0000\u0000"]',
+        "b": r'["\\u0000", "\\\u0000", "C:\\"]',
+        "c": r'["\ud83d\ude00", "\ud83dx\ude00", "\uD800\uD83D\uDE00\uDC00"]',
+        "d": '["1e5", 1e200000]',
+        "e": "[1.50]",
+    }
+    connection.execute("create table pulled_properties (id text, title text, features json)")
+    for listing, text in texts.items():
+        connection.execute(
+            "insert into pulled_properties values (%s, %s, %s)", [listing, r"\u0000 \ud800" + "\x01", text]
+        )
+    assert one(connection, MIGRATE) == len(texts)
+    landed = connection.execute("select source_listing_id, title_text, amenities_text from property_scrapes_staging")
+    found = {listing: (title, amenities) for listing, title, amenities in landed}
+    assert {title for title, _ in found.values()} == {r"\u0000 \ud800" + "\x01"}
+    assert {listing: amenities for listing, (_, amenities) in found.items()} == {
+        "a": r'["bath\\u0000room", "\\u0000\\u0000"]',
+        "b": r'["\\u0000", "\\\\u0000", "C:\\"]',
+        "c": r'["😀", "\\ud83dx\\ude00", "\\uD800😀\\uDC00"]',
+        "d": '["1e5", 1e200000]',
+        "e": "[1.50]",
+    }
+
+
 @pytest.mark.parametrize("is_mapped", [True, False], ids=["mapped", "named alike"])
 def test_every_field_is_landed_from_its_column(connection: psycopg.Connection, is_mapped: bool) -> None:
     columns = {field: f"old_{field}" if is_mapped else field for field in LISTING_FIELDS}
@@ -185,10 +235,61 @@ def test_every_field_is_landed_from_its_column(connection: psycopg.Connection, i
     assert landed["observed_fields"] == sorted(LISTING_FIELDS)
 
 
+def test_readers_of_some_columns_read_the_same_columns_of_the_view(
+    command: Command, legacy: psycopg.Connection, reader: str
+) -> None:
+    legacy.execute(
+        f"revoke select on pulled_properties from public; grant select (id, title) on pulled_properties to {reader}"
+    )
+    legacy.execute(f"grant select (city) on pulled_properties to {reader} with grant option")
+    legacy.execute(f"grant usage on schema public to {reader}")
+    legacy.execute("create view cheap as select id, price from pulled_properties")
+    command.ok("migrate-legacy")
+    switched = command.ok("migrate-legacy", "--switch", "--json").json
+    assert switched["frozen_views"] == ["cheap"]
+    assert "still read the legacy table: cheap" in command.ok("migrate-legacy", "--switch").stdout
+    may_read = "select has_column_privilege(%s, 'pulled_properties', %s, 'select')"
+    readable = [one(legacy, may_read, [reader, column]) for column in ("id", "title", "city", "price", "phone")]
+    assert readable == [True, True, True, False, False]
+    assert one(legacy, may_read.replace("'select'", "'select with grant option'"), [reader, "city"])
+    with legacy.transaction():
+        legacy.execute(f"set local role {reader}")
+        assert len(legacy.execute("select id, title from pulled_properties").fetchall()) == 10
+
+    legacy.execute("create view dear as select id from pulled_properties")
+    refused = command.run("migrate-legacy", "--rollback")
+    assert (refused.code, "view dear depends on view pulled_properties" in refused.stderr.replace("\n", " ")) == (
+        2,
+        True,
+    )
+    assert "create them anew" in refused.stderr.replace("\n", " ")
+    legacy.execute("drop view dear")
+    command.ok("migrate-legacy", "--rollback")
+
+
+def test_a_table_with_row_level_security_is_not_switched(command: Command, legacy: psycopg.Connection) -> None:
+    command.ok("migrate-legacy")
+    legacy.execute("alter table pulled_properties enable row level security")
+    refused = command.run("migrate-legacy", "--switch")
+    assert (refused.code, "has row level security" in refused.stderr) == (2, True)
+    assert one(legacy, "select relkind::text from pg_class where oid = 'pulled_properties'::regclass") == "r"
+
+
+@pytest.fixture
+def reader(connection: psycopg.Connection) -> Iterator[str]:
+    """A role that exists for one test."""
+    name = "legacy_test_reader"
+    connection.execute(f"drop role if exists {name}; create role {name}")
+    yield name
+    connection.execute(f"drop owned by {name}; drop role {name}")
+
+
 def test_the_view_shows_the_legacy_row_that_was_landed_first(command: Command, connection: psycopg.Connection) -> None:
-    connection.execute("create table pulled_properties (id text, title text, note text)")
+    connection.execute("create table pulled_properties (id text, title text, note text, raw json)")
     connection.execute(
-        "insert into pulled_properties values ('a', 'Y', 'why'), ('a', 'X', 'ex'), (e'\\tb\\r\\n', 'Z', 'zed')"
+        "insert into pulled_properties (id, title, note) values ('a', 'Y', 'why'), ('a', 'X', 'ex'), "
+        "(e'\\tb\\r\\n', 'Z', 'zed');"
+        r"""update pulled_properties set raw = '"\u0000"'"""
     )
     command.ok("migrate-legacy")
     command.ok("migrate-legacy", "--switch")

@@ -48,6 +48,50 @@ def test_a_crawl_comes_after_those_before_it_when_the_clock_was_set_back(connect
     assert stated.observed_at == first.observed_at
 
 
+def test_an_undated_import_comes_after_what_its_source_holds_when_the_clock_was_set_back(
+    connection: psycopg.Connection,
+) -> None:
+    connection.execute("insert into sources (source) values ('feed'), ('dated')")
+    tick = timedelta(microseconds=1)
+
+    def land(source: str, observed_at: datetime | None = None) -> datetime:
+        return open_session(connection, source=source, scope="all", kind="import", observed_at=observed_at).observed_at
+
+    first = land("feed")
+    connection.execute("update scrape_sessions set observed_at = observed_at + interval '3 days'")
+    second, third = land("feed"), land("feed")
+    assert (second, third) == (first + timedelta(days=3) + tick, second + tick)
+
+    # What a user states is kept as it is; it counts as far as clocks may differ.
+    past, hour_ahead, days_ahead = datetime(2024, 5, 1, tzinfo=UTC), *(first + timedelta(hours=n) for n in (1, 72))
+    assert (land("dated", past), past < land("dated") < hour_ahead) == (past, True)
+    assert (land("dated", hour_ahead), land("dated")) == (hour_ahead, hour_ahead + tick)
+    assert land("dated", days_ahead) == days_ahead
+    assert hour_ahead < land("dated") < days_ahead
+    # The clock went on for a week and was set back: what landed in it came before.
+    connection.execute("update scrape_sessions set opened_at = opened_at + interval '7 days'")
+    assert land("dated") > days_ahead + timedelta(days=4)
+
+
+def test_the_legacy_table_lands_in_order_when_the_clock_was_set_back(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "create table pulled_properties (id text, cost text); insert into pulled_properties values ('a', '1')"
+    )
+    migrate = "select migrate_pulled_properties_to_live(%s)"
+    landed = (
+        "select observed_at, landed_at from scrape_sessions inner join legacy_migrations using (session_id) order by 1"
+    )
+    connection.execute(migrate, ["{}"])
+    connection.execute("update scrape_sessions set observed_at = observed_at + interval '3 days'")
+    connection.execute("update legacy_migrations set landed_at = landed_at + interval '3 days'")
+    connection.execute(migrate, ['{"price": "cost"}'])
+    (first, _), (second, recorded) = connection.execute(landed).fetchall()
+    assert (second - first, recorded) == (timedelta(microseconds=1), second)
+    rows = connection.execute("select observed_at from property_scrapes_staging where price_text = '1'").fetchall()
+    assert rows == [(second,)]
+    assert connection.execute(migrate, ['{"price": "cost"}']).fetchone() == (0,), "this state was the last to land"
+
+
 @pytest.mark.usefixtures("foreign_zones")
 def test_zones_and_wrong_clocks_leave_intervals_and_order_alone(
     command: Command, connection: psycopg.Connection, tmp_path: Path
