@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import threading
@@ -277,7 +278,8 @@ class _Crawl:
         Whatever ends this worker early leaves the session open: to the other workers, or to be resumed.
         """
         try:
-            asyncio.run(self._run())
+            with long_lived_objects_set_aside():
+                asyncio.run(self._run())
             return self._finish(resumed)
         except CrawlFailedError:
             raise
@@ -494,6 +496,21 @@ def _signals_cancel(task: asyncio.Task[None] | None) -> Iterator[None]:
         for number, handler in previous.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+@contextmanager
+def long_lived_objects_set_aside() -> Iterator[None]:
+    """Let the garbage collector pass over what is there already, modules and their tables above all.
+
+    Trees of pages fill its generations fast, and each time it would look through all of the program: a third of the
+    processor's time of a crawl.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def start_in(group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:

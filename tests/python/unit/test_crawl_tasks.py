@@ -1,4 +1,4 @@
-"""Visits of pages that are started while the crawl is already ending."""
+"""What a crawl does with its tasks and with the memory of its process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import gc
 import warnings
 
-from loaders.crawl import start_in
+import pytest
+
+from loaders.crawl import long_lived_objects_set_aside, start_in
 
 
 def test_no_coroutine_is_left_over_when_its_group_is_ending() -> None:
@@ -37,3 +39,17 @@ def test_no_coroutine_is_left_over_when_its_group_is_ending() -> None:
     assert [str(warning.message) for warning in warned] == []
     assert started == ["before"]
     assert first is OSError
+
+
+def test_what_was_there_before_a_crawl_is_collected_again_after_it() -> None:
+    set_aside = []
+
+    def crawl() -> None:
+        with long_lived_objects_set_aside():
+            set_aside.append(gc.get_freeze_count())
+            raise OSError("the database is gone")
+
+    with pytest.raises(OSError, match="the database is gone"):
+        crawl()
+    assert set_aside[0] > 0
+    assert gc.get_freeze_count() == 0
