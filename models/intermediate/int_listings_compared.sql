@@ -25,7 +25,9 @@ sessions as (
 
 violations as (
 
-    select * from {{ ref('int_rule_violations') }}
+    select session_id, property_id, rule_name, severity from {{ ref('int_rule_violations') }}
+    union all
+    select session_id, property_id, rule_name, severity from {{ ref('int_frozen_violations') }}
 
 ),
 

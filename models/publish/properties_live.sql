@@ -14,6 +14,7 @@
 -- depends_on: {{ ref('property_changes') }}
 -- depends_on: {{ ref('int_session_counts') }}
 -- depends_on: {{ ref('int_rule_violations') }}
+-- depends_on: {{ ref('int_frozen_violations') }}
 -- depends_on: {{ ref('stg_validation_rules') }}
 
 with
