@@ -8,7 +8,8 @@ select to_regclass('property_quarantine') is not null;
 
 -- name: held_back
 -- Listings that are held back by the session whose rows were rejected last, without those that wait for a replay or
--- have no rows left; with the ids under which their rows landed, as a listing may have been renamed.
+-- have no rows left; with the ids under which their rows landed, as a listing may have been renamed, and whether
+-- their scope was retired, so that nothing may land in it.
 with held as (
     select property_id, session_id, source, scope
     from property_quarantine
@@ -36,6 +37,10 @@ waiting as (
 
 select
     landed.session_id, landed.source, landed.scope, sessions.observed_at, sessions.opened_at,
+    exists (
+        select 1 from retired_scopes as retired
+        where retired.source = landed.source and retired.scope = landed.scope
+    ) as is_retired,
     array(select jsonb_array_elements_text(coalesce(sessions.verdict -> 'frozen_fields', '[]'))) as frozen_fields,
     array_agg(distinct landed.property_id order by landed.property_id) as property_ids,
     array_agg(landed.landed_property_id order by landed.landed_property_id) as landed_ids
