@@ -11,6 +11,7 @@ listings as (
         source,
         scope,
         evidence,
+        is_read,
         row_hash,
         observed_at
     from {{ ref('int_listings_observed') }}
@@ -25,9 +26,9 @@ sessions as (
 
 violations as (
 
-    select session_id, property_id, rule_name, severity from {{ ref('int_rule_violations') }}
+    select * from {{ ref('int_rule_violations') }}
     union all
-    select session_id, property_id, rule_name, severity from {{ ref('int_frozen_violations') }}
+    select * from {{ ref('int_frozen_violations') }}
 
 ),
 
@@ -93,6 +94,7 @@ select
     judged.scope,
     {{ compared_outcome('judged', 'published') }} as outcome,
     judged.evidence,
+    judged.is_read,
     judged.quality_flags,
     judged.observed_at
 from judged

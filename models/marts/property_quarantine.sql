@@ -14,9 +14,11 @@ sessions as (
 
 ),
 
+-- What was seen and not read says nothing of the values that were rejected.
 sightings as (
 
     select * from {{ ref('stg_listing_sightings') }}
+    where is_read
 
 ),
 
