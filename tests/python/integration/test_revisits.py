@@ -290,3 +290,27 @@ def test_a_listing_that_was_never_published_is_not_made_of_a_page_that_was_as_it
     assert connection.execute(seen, [sessions[1]]).fetchall() == [(False, len(pages))]
     if not is_quarantined:
         assert connection.execute(held).fetchone() == (1,), "what was not read again is still held back"
+
+
+@pytest.mark.slow
+def test_an_advert_that_is_gone_leaves_whichever_scope_led_to_it(
+    command: Command, database_url: str, connection: psycopg.Connection
+) -> None:
+    set_rate(connection, "local_portal")
+    paths = [f"/flat/{number}" for number in range(1, 6)]
+    pages = {
+        "/north": results(*paths),
+        "/south": results("/flat/1"),
+        **{path: tagged(f"A{path}", "v1") for path in paths},
+    }
+    with Site(pages) as site:
+        scrape(database_url, url=f"{site.url}/north", scope="north")
+        command.ok("sync-pending")
+        pages["/flat/1"] = GONE
+        scrape(database_url, url=f"{site.url}/south", scope="south")
+        (counts,) = command.ok("sync-pending", "--json").json["syncs"][0]["sessions"]
+    assert (counts["scope"], counts["removed"]) == ("south", 1)
+    left = "select source_listing_id, removal_reason from properties_live where listing_status = 'removed'"
+    assert connection.execute(left).fetchall() == [("A/flat/1", "gone")]
+    result = command.run("dbt", "--", "test", "--exclude", "test_type:unit")
+    assert result.code == 0, result.stdout
