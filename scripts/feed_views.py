@@ -89,7 +89,7 @@ def print_history(history: dict[str, Any], *, as_json: bool) -> None:
         ("price", _money(listing["price"], listing["currency"])),
         ("original price", _money(listing["original_price"], listing["currency"])),
         ("lowest price", _money(listing["lowest_price"], listing["currency"])),
-        ("held price", _money(listing["held_price"], listing["currency"])),
+        ("held price", _money(listing["held_price"], listing["held_currency"])),
     ]
     show(facts(listing["title"] or "", [(name, value) for name, value in pairs[:1] + pairs[2:] if value is not None]))
     _print_prices(history["prices"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,14 @@ class Replay:
     """What waits for the next sync: listings copied into sessions of their own, and sessions that were reopened.
 
     `quarantined_sessions` counts those that the gate still holds back; each is judged again by its own id.
+    `retired_listings` stay held back because their scope was retired.
     """
 
     listings: int
     replay_sessions: tuple[uuid.UUID, ...]
     reopened_sessions: tuple[uuid.UUID, ...]
     quarantined_sessions: int
+    retired_listings: int
 
     def as_json(self) -> dict[str, Any]:
         """The replay in the stable shape that commands print with --json."""
@@ -57,11 +60,17 @@ def prepare_replay(
         )
         reopened = _reopen(connection, session_id) if session_id is not None else ()
         held = [] if reopened else _held_back(connection, source, session_id)
-        replays = tuple(_copy(connection, rejected) for rejected in held)
+        living = [rejected for rejected in held if not rejected["is_retired"]]
+        replays = tuple(_copy(connection, rejected) for rejected in living)
         left = connection.execute(_SQL["quarantined_sessions"], {"source": source}).fetchone()
         assert left is not None
         barriers.reach("before_replay_commit")
-    return Replay(sum(len(rejected["property_ids"]) for rejected in held), replays, reopened, left[0])
+    listings, retired = _listings(living), _listings(held) - _listings(living)
+    return Replay(listings, replays, reopened, left[0], retired)
+
+
+def _listings(held: Sequence[dict[str, Any]]) -> int:
+    return sum(len(rejected["property_ids"]) for rejected in held)
 
 
 def _reopen(connection: psycopg.Connection, session_id: uuid.UUID) -> tuple[uuid.UUID, ...]:

@@ -520,8 +520,11 @@ def print_replay(replay: Replay, reports: Sequence[SyncReport], *, as_json: bool
         output.print(f"Judging again what rules held back: {_counted(replay.listings, 'listing')}.")
     elif replay.reopened_sessions:
         output.print("Judging the quarantined session again.")
-    else:
+    elif not replay.retired_listings:
         output.print("No rule holds a listing back here.")
+    if replay.retired_listings:
+        stay = _counted(replay.retired_listings, "listing")
+        output.print(Text(f"{stay} held back in retired scopes: see source restore-scope.", "yellow"))
     if replay.quarantined_sessions:
         waiting = _counted(replay.quarantined_sessions, "quarantined session")
         output.print(Text(f"{waiting} can be judged again by --session-id; see status.", "yellow"))

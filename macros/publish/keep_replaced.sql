@@ -31,6 +31,6 @@ inner join {{ target.schema }}.sync_metadata as syncs on syncs.status = 'running
 {% macro replaced_columns() %}
     {% do return([
         'version', 'scopes', 'quality_flags', 'first_price', 'original_price', 'previous_price', 'lowest_price',
-        'price_changed_at', 'held_price', 'held_at', 'earlier_days_on_market', 'significant_baseline',
+        'price_changed_at', 'held_price', 'held_currency', 'held_at', 'earlier_days_on_market', 'significant_baseline',
     ]) %}
 {% endmacro %}

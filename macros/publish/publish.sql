@@ -13,8 +13,8 @@ begin
         return;
     end if;
 
-    insert into {{ target.schema }}.listing_sightings (property_id, session_id, observed_at)
-    select property_id, session_id, observed_at from {{ ref('int_listings_compared') }}
+    insert into {{ target.schema }}.listing_sightings (property_id, session_id, observed_at, is_read)
+    select property_id, session_id, observed_at, is_read from {{ ref('int_listings_compared') }}
     where evidence is null
     -- A quarantined session that is synced again was seen before.
     on conflict (property_id, session_id) do nothing;

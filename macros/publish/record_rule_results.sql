@@ -12,7 +12,11 @@ insert into {{ target.schema }}.rule_violations (
 )
 select
     property_id, session_id, rule_name, sync_id, field_name, rule_type, severity, rule_version, found_value, observed_at
-from {{ ref('int_rule_violations') }};
+from {{ ref('int_rule_violations') }}
+union all
+select
+    property_id, session_id, rule_name, sync_id, field_name, rule_type, severity, rule_version, found_value, observed_at
+from {{ ref('int_frozen_violations') }};
 
 insert into {{ target.schema }}.rule_evaluations (
     sync_id, session_id, rule_name, rule_version, severity, evaluated_count, violated_count
@@ -29,7 +33,11 @@ from {{ ref('int_session_counts') }} as counts
 cross join {{ ref('stg_validation_rules') }} as rules
 left join (
     select session_id, rule_name, count(*) as listing_count
-    from {{ ref('int_rule_violations') }}
+    from (
+        select session_id, rule_name from {{ ref('int_rule_violations') }}
+        union all
+        select session_id, rule_name from {{ ref('int_frozen_violations') }}
+    ) as violations
     group by session_id, rule_name
 ) as broken on counts.session_id = broken.session_id and rules.rule_name = broken.rule_name
 where rules.is_enabled;

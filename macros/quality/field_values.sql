@@ -34,7 +34,15 @@ case {{ position }}
         {%- else -%} {{ listing }}.{{ field }}::text
         {%- endif %}
     {%- endfor %}
-    else {{ listing }}.attributes ->> {{ attribute }}
+    else {{ json_text(listing ~ '.attributes -> ' ~ attribute) }}
+end
+{%- endmacro %}
+
+{#- A JSON value as text, numbers as those of a column: 547900.0 -> 547900, "2.50" -> 2.50. -#}
+{% macro json_text(value) -%}
+case
+    when jsonb_typeof({{ value }}) = 'number' then trim_scale(({{ value }} #>> '{}')::numeric)::text
+    else {{ value }} #>> '{}'
 end
 {%- endmacro %}
 

@@ -119,6 +119,7 @@ compared as (
         tracked_fields.comparison,
         tracked_fields.threshold,
         tracked_fields.reliability,
+        differences.field_name = 'price' and changed.has_other_currency as is_incomparable,
         sessions.coverage,
         case when differences.field_name = 'price' and changed.price_verdict = 'confirmed' then 1 else 0 end
             as evidence,
@@ -135,8 +136,12 @@ measured as (
 
     select
         *,
-        {{ change_size('comparison', 'significant_value', 'new_value', 'metres') }} as significant_size,
-        {{ change_size('comparison', 'old_value', 'new_value', 'metres') }} as change_size
+        case
+            when not is_incomparable
+                then {{ change_size('comparison', 'significant_value', 'new_value', 'metres') }}
+        end as significant_size,
+        case when not is_incomparable then {{ change_size('comparison', 'old_value', 'new_value', 'metres') }} end
+            as change_size
     from compared
 
 )
@@ -152,6 +157,7 @@ select
     new_value,
     significant_value,
     significant_size,
+    is_incomparable,
     {{ change_confidence(
         "'updated'",
         'reliability',

@@ -64,6 +64,7 @@ appearances as (
                 then format('the home of %s under another id', changed.relisted_listing_id)
         end as reason,
         null::text as removal_reason,
+        false as is_incomparable,
         changed.observed_at
     from changed
     inner join sessions on changed.session_id = sessions.session_id
@@ -95,9 +96,22 @@ field_updates as (
                     )
         end as reason,
         null::text as removal_reason,
+        field_changes.is_incomparable,
         field_changes.observed_at
     from field_changes
     inner join changed on field_changes.property_id = changed.property_id
+
+),
+
+suspects as (
+
+    select
+        *,
+        {{ is_other_currency(
+            "case price_verdict when 'held' then held_currency else pending_currency end", 'published_currency'
+        ) }} as has_suspect_currency
+    from changed
+    where price_verdict in ('held', 'dropped')
 
 ),
 
@@ -118,23 +132,30 @@ price_verdicts as (
         changed.price_verdict = 'held' as is_significant,
         {{ change_confidence(
             "'held'", 'tracked_fields.reliability',
-            'abs(coalesce(changed.held_price, changed.pending_price) / nullif(changed.published_price, 0) - 1)',
+            'case when changed.has_suspect_currency then 1 else '
+            ~ 'abs(coalesce(changed.held_price, changed.pending_price) / nullif(changed.published_price, 0) - 1) end',
             'sessions.coverage', 0
         ) }} as confidence,
         changed.price_verdict as status,
         case
             when changed.price_verdict = 'dropped'
                 then coalesce('the next observation says ' || changed.price, 'the next observation says no price')
+            when changed.pending_price is not null and changed.has_suspect_currency
+                then
+                    format(
+                        'in %s; replaces the held price of %s',
+                        changed.held_currency, concat_ws(' ', changed.pending_price, changed.pending_currency)
+                    )
             when changed.pending_price is not null
                 then format('replaces the held price of %s', changed.pending_price)
             else 'a move beyond the limit; the next observation decides'
         end as reason,
         null::text as removal_reason,
+        changed.has_suspect_currency as is_incomparable,
         changed.decided_at as observed_at
-    from changed
+    from suspects as changed
     inner join sessions on changed.session_id = sessions.session_id
     inner join tracked_fields on tracked_fields.field_name = 'price'
-    where changed.price_verdict in ('held', 'dropped')
 
 ),
 
@@ -164,6 +185,7 @@ absences as (
             else format('absent from %s complete sessions', missing.absences)
         end as reason,
         case when missing.outcome = 'removed' then missing.removal_reason end as removal_reason,
+        false as is_incomparable,
         missing.observed_at
     from missing
     inner join sessions on missing.session_id = sessions.session_id

@@ -5,7 +5,7 @@
 
 {%- set published_columns = [
     'price', 'currency', 'price_period', 'price_qualifier', 'row_hash', 'version', 'scopes', 'quality_flags',
-    'held_price', 'held_at', 'first_price', 'original_price', 'previous_price', 'lowest_price', 'price_changed_at', 'relisted_from',
+    'held_price', 'held_currency', 'held_at', 'first_price', 'original_price', 'previous_price', 'lowest_price', 'price_changed_at', 'relisted_from',
     'earlier_days_on_market', 'significant_baseline', 'first_seen_at', 'spell_number', 'spell_started_at',
     'removed_at', 'observed_at', 'last_session_id',
 ] %}
@@ -73,7 +73,12 @@ filled as (
         sessions.suspicious_price_change,
         -- A page may say a price that its card says unreadably.
         (observed.price is not null or 'price' = any(observed.observed_fields))
-        and 'price' <> all(coalesce(sessions.frozen_fields, '{}')) as is_price_observed
+        and 'price' <> all(coalesce(sessions.frozen_fields, '{}'))
+        -- A price in a currency that is not trusted is not trusted.
+        and not (
+            'currency' = any(coalesce(sessions.frozen_fields, '{}'))
+            and {{ is_other_currency('observed.currency', 'published.currency') }}
+        ) as is_price_observed
     from compared
     inner join observed
         on
@@ -84,14 +89,52 @@ filled as (
 
 ),
 
+-- A price and its currency belong together: a currency comes with the price that it counts, and one that is unknown
+-- is taken for the known one.
+priced as (
+
+    select
+        sync_id,
+        session_id,
+        property_id,
+        source_listing_id,
+        source,
+        scope,
+        outcome,
+        {%- for field in listing_fields() %}
+        {%- if field == 'price' %}
+        case when is_price_observed then price else published_price end as price,
+        {%- elif field == 'currency' %}
+        case
+            when is_price_observed or published_price is null then coalesce(currency, published_currency)
+            else published_currency
+        end as currency,
+        {%- else %}
+        {{ field }},
+        {%- endif %}
+        {%- endfor %}
+        attributes,
+        quality_flags,
+        observed_at,
+        {%- for column in published_columns %}
+        published_{{ column }},
+        {%- endfor %}
+        fresh_published_hash,
+        suspicious_price_change,
+        is_price_observed
+    from filled
+
+),
+
 judged as (
 
     select
         *,
         {{ price_verdict(
-            'price', 'is_price_observed', 'published_price', 'published_held_price', 'suspicious_price_change'
+            'price', 'currency', 'is_price_observed', 'published_price', 'published_currency',
+            'published_held_price', 'published_held_currency', 'suspicious_price_change'
         ) }} as price_verdict
-    from filled
+    from priced
 
 ),
 
@@ -126,6 +169,10 @@ decided as (
             when price_verdict is null then published_held_price
         end as held_price,
         case
+            when price_verdict = 'held' then currency
+            when price_verdict is null then published_held_currency
+        end as held_currency,
+        case
             when price_verdict = 'held' then observed_at
             when price_verdict is null then published_held_at
         end as held_at
@@ -152,7 +199,7 @@ classified as (
             when hashed.row_hash <> hashed.fresh_published_hash then 'updated'
         end as change_type,
         hashed.outcome in ('created', 'reactivated') as is_spell_start,
-        (hashed.currency is distinct from hashed.published_currency) as has_other_currency,
+        {{ is_other_currency('hashed.currency', 'hashed.published_currency') }} as has_other_currency,
         relisted.relisted_from,
         relisted.relisted_listing_id,
         relisted.relisted_price,
@@ -177,10 +224,14 @@ select
     quality_flags,
     row_hash,
     published_price,
+    published_currency,
+    has_other_currency,
     price_verdict,
     held_price,
+    held_currency,
     held_at,
     published_held_price as pending_price,
+    published_held_currency as pending_currency,
     published_held_at as pending_since,
     coalesce(published_first_price, price) as first_price,
     case
@@ -196,7 +247,10 @@ select
         when is_spell_start or has_other_currency then price
         else least(published_lowest_price, price)
     end as lowest_price,
-    case when price <> published_price then observed_at else published_price_changed_at end as price_changed_at,
+    case
+        when price <> published_price or (has_other_currency and num_nulls(price, published_price) = 0) then observed_at
+        else published_price_changed_at
+    end as price_changed_at,
     coalesce(published_relisted_from, relisted_from) as relisted_from,
     relisted_listing_id,
     relisted_price,
@@ -209,7 +263,11 @@ select
                 ) }}
         else coalesce(published_earlier_days_on_market, 0)
     end as earlier_days_on_market,
-    case when is_spell_start then '{}' else coalesce(published_significant_baseline, '{}') end as significant_baseline,
+    case
+        when is_spell_start then '{}'
+        when has_other_currency then coalesce(published_significant_baseline, '{}') - 'price'
+        else coalesce(published_significant_baseline, '{}')
+    end as significant_baseline,
     case
         when published_version is null then 1
         when change_type is null then published_version

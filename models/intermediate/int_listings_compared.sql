@@ -11,6 +11,7 @@ listings as (
         source,
         scope,
         evidence,
+        is_read,
         row_hash,
         observed_at
     from {{ ref('int_listings_observed') }}
@@ -26,6 +27,8 @@ sessions as (
 violations as (
 
     select * from {{ ref('int_rule_violations') }}
+    union all
+    select * from {{ ref('int_frozen_violations') }}
 
 ),
 
@@ -91,6 +94,7 @@ select
     judged.scope,
     {{ compared_outcome('judged', 'published') }} as outcome,
     judged.evidence,
+    judged.is_read,
     judged.quality_flags,
     judged.observed_at
 from judged

@@ -38,6 +38,14 @@ published as (
 
 ),
 
+-- Looked up by key, for the few adverts whose page says that they left.
+published_by_key as not materialized (
+
+    select * from {{ ref('stg_published_listings') }}
+    where listing_status = 'active'
+
+),
+
 retired as (
 
     select
@@ -131,20 +139,30 @@ counted as (
 
 ),
 
--- Its own page says that the advert left: no session has to miss it first, whichever scope it stood in.
+-- Its own page says that the advert left: no session has to miss it first, whichever scope it stood in, and be it one
+-- that the session did not read.
 left_by_evidence as (
 
     select
-        active_in_scope.*,
+        sessions.sync_id,
+        sessions.session_id,
+        sessions.source,
+        sessions.scope,
+        sessions.session_kind,
+        sessions.may_remove,
+        sessions.removal_after_sessions,
+        sessions.max_removal_share,
+        sessions.observed_at,
+        published_by_key.property_id,
+        published_by_key.scopes,
+        null::text[] as retired_scopes,
         null::timestamptz as last_seen_at,
         0::bigint as absences,
         false as is_retired,
         compared.outcome as evidence
-    from active_in_scope
-    inner join compared
-        on
-            active_in_scope.session_id = compared.session_id
-            and active_in_scope.property_id = compared.property_id
+    from sessions
+    inner join compared on sessions.session_id = compared.session_id
+    inner join published_by_key on compared.property_id = published_by_key.property_id
     where compared.outcome in ('gone', 'sold')
 
 ),
@@ -168,14 +186,79 @@ ripe as (
 
 ),
 
+-- What would leave at once is measured in the scope that was read, and for listings that do not stand there, in theirs.
+other_scopes as (
+
+    select distinct
+        left_by_evidence.session_id,
+        left_by_evidence.source,
+        listed.scope
+    from left_by_evidence
+    cross join unnest(left_by_evidence.scopes) as listed (scope)
+    where left_by_evidence.scope <> all(left_by_evidence.scopes)
+
+),
+
+measured_scopes as (
+
+    select
+        sessions.session_id,
+        sessions.scope,
+        scope_sizes.active_count
+    from sessions
+    inner join scope_sizes on sessions.session_id = scope_sizes.session_id
+    union all
+    select
+        other_scopes.session_id,
+        other_scopes.scope,
+        count(*) as active_count
+    from other_scopes
+    inner join published
+        on
+            other_scopes.source = published.source
+            and other_scopes.scope = any(published.scopes)
+    group by other_scopes.session_id, other_scopes.scope
+
+),
+
+leaving_scopes as (
+
+    select
+        measured_scopes.session_id,
+        measured_scopes.scope,
+        measured_scopes.active_count,
+        count(*) filter (where ripe.is_ripe) as ripe_count
+    from measured_scopes
+    inner join ripe
+        on
+            measured_scopes.session_id = ripe.session_id
+            and measured_scopes.scope = any(ripe.scopes)
+    group by measured_scopes.session_id, measured_scopes.scope, measured_scopes.active_count
+
+),
+
 limited as (
 
     select
         ripe.*,
-        scope_sizes.active_count,
-        count(*) filter (where ripe.is_ripe) over (partition by ripe.session_id) as ripe_count
+        largest.active_count,
+        largest.ripe_count
     from ripe
-    inner join scope_sizes on ripe.session_id = scope_sizes.session_id
+    cross join
+        lateral (
+            select
+                leaving_scopes.active_count,
+                leaving_scopes.ripe_count
+            from leaving_scopes
+            where
+                ripe.session_id = leaving_scopes.session_id
+                and leaving_scopes.scope = any(ripe.scopes)
+                and (leaving_scopes.scope = ripe.scope or ripe.scope <> all(ripe.scopes))
+            order by
+                leaving_scopes.ripe_count::double precision / leaving_scopes.active_count desc,
+                leaving_scopes.scope asc
+            limit 1
+        ) as largest
 
 )
 

@@ -31,6 +31,7 @@ chosen_rows as (
                     )[1]
         end as card_row_no,
         max(evidence) as evidence,
+        bool_or(observation_kind = 'import' or landed_fields <> '{}') as is_read,
         max(observed_at) as observed_at,
         count(*) as observation_count
     from scraped
@@ -72,6 +73,7 @@ merged as (
                 )
         end as observed_fields,
         chosen_rows.evidence,
+        chosen_rows.is_read,
         chosen_rows.observation_count,
         chosen_rows.observed_at
     from chosen_rows

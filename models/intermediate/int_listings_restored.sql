@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 {%- set columns_with_version = replaced_columns()
-    | reject('in', ['version', 'scopes', 'quality_flags', 'held_price', 'held_at']) | list %}
+    | reject('in', ['version', 'scopes', 'quality_flags', 'held_price', 'held_currency', 'held_at']) | list %}
 
 with
 
@@ -127,6 +127,8 @@ restored as (
         ) as scopes,
         case when judged.is_touched_since then live.quality_flags else judged.quality_flags end as quality_flags,
         case when judged.undone_sequence is not null then judged.held_price else live.held_price end as held_price,
+        case when judged.undone_sequence is not null then judged.held_currency else live.held_currency end
+            as held_currency,
         case when judged.undone_sequence is not null then judged.held_at else live.held_at end as held_at,
         {%- for column in columns_with_version %}
         case when judged.is_versioned then judged.{{ column }} else live.{{ column }} end as {{ column }},

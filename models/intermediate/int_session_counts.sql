@@ -28,8 +28,16 @@ changed as (
         count(*) filter (where change_type = 'relisted') as relisted,
         count(*) filter (where is_held) as held,
         count(*) filter (where change_type = 'updated' and not is_held) as updated,
-        count(*) filter (where change_type = 'updated' and price > published_price) as price_up,
-        count(*) filter (where change_type = 'updated' and price < published_price) as price_down
+        count(*) filter (
+            where change_type = 'updated'
+            and (price <> published_price or (has_other_currency and num_nulls(price, published_price) = 0))
+        ) as price_changed,
+        count(*) filter (
+            where change_type = 'updated' and not has_other_currency and price > published_price
+        ) as price_up,
+        count(*) filter (
+            where change_type = 'updated' and not has_other_currency and price < published_price
+        ) as price_down
     from (
         select
             *,
@@ -69,7 +77,7 @@ select
     coalesce(compared.created, 0) as created,
     coalesce(changed.relisted, 0) as relisted,
     coalesce(changed.updated, 0) as updated,
-    coalesce(changed.price_up, 0) + coalesce(changed.price_down, 0) as price_changed,
+    coalesce(changed.price_changed, 0) as price_changed,
     coalesce(changed.price_up, 0) as price_up,
     coalesce(changed.price_down, 0) as price_down,
     coalesce(compared.reactivated, 0) as reactivated,

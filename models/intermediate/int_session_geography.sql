@@ -131,7 +131,8 @@ running_counts as (
 
 ),
 
-centres as (
+-- Where the listings of this session alone would lie.
+own_centres as (
 
     select
         session_id,
@@ -139,6 +140,94 @@ centres as (
         min(longitude) filter (where up_to_longitude * 2 >= located_count) as longitude
     from running_counts
     group by session_id
+
+),
+
+own_distances as (
+
+    select
+        cells.*,
+        {{ metres_between('cells.latitude', 'cells.longitude', 'own_centres.latitude', 'own_centres.longitude') }}
+        / 1000 as distance
+    from cells
+    inner join own_centres on cells.session_id = own_centres.session_id
+
+),
+
+running_distances as (
+
+    select
+        session_id,
+        distance,
+        sum(listing_count) over (partition by session_id order by distance, row_no, column_no) as up_to_distance,
+        sum(listing_count) over (partition by session_id) as located_count
+    from own_distances
+
+),
+
+-- Nine listings in ten lie within the reach.
+own_reaches as (
+
+    select
+        session_id,
+        max(located_count) as located_count,
+        min(distance) filter (where up_to_distance >= 0.9 * located_count) as reach_km
+    from running_distances
+    group by session_id
+
+),
+
+past_sessions as (
+
+    select
+        sessions.session_id,
+        (all_sessions.verdict #>> '{geography,effective_cells}')::double precision as effective_cells,
+        (all_sessions.verdict #>> '{geography,centre_latitude}')::double precision as centre_latitude,
+        (all_sessions.verdict #>> '{geography,centre_longitude}')::double precision as centre_longitude,
+        (all_sessions.verdict #>> '{geography,reach_km}')::double precision as reach_km,
+        row_number() over (
+            partition by sessions.session_id
+            order by all_sessions.observed_at desc, all_sessions.session_id desc
+        ) as recency
+    from sessions
+    inner join all_sessions
+        on
+            sessions.source = all_sessions.source
+            and sessions.scope = all_sessions.scope
+            and sessions.observed_at > all_sessions.observed_at
+    where
+        all_sessions.may_remove
+        and all_sessions.session_status in ('published', 'complete')
+        and all_sessions.session_kind is distinct from 'retirement'
+
+),
+
+usual as (
+
+    select
+        session_id,
+        percentile_cont(0.5) within group (order by effective_cells) as usual_effective_cells,
+        percentile_cont(0.5) within group (order by centre_latitude) as centre_latitude,
+        percentile_cont(0.5) within group (order by centre_longitude) as centre_longitude,
+        percentile_cont(0.5) within group (order by reach_km) as reach_km
+    from past_sessions
+    where recency <= 5
+    group by session_id
+
+),
+
+-- Many misplaced listings would stretch their own reach until none is far: what was usual decides, where it is known.
+centres as (
+
+    select
+        own_centres.session_id,
+        case when usual.reach_km is null then own_centres.latitude else usual.centre_latitude end as latitude,
+        case when usual.reach_km is null then own_centres.longitude else usual.centre_longitude end as longitude,
+        coalesce(usual.reach_km, own_reaches.reach_km) as reach_km,
+        own_reaches.located_count
+    from own_centres
+    inner join own_reaches on own_centres.session_id = own_reaches.session_id
+    left join usual on own_centres.session_id = usual.session_id
 
 ),
 
@@ -153,28 +242,13 @@ distances as (
 
 ),
 
-running_distances as (
-
-    select
-        session_id,
-        distance,
-        sum(listing_count) over (partition by session_id order by distance, row_no, column_no) as up_to_distance,
-        sum(listing_count) over (partition by session_id) as located_count
-    from distances
-
-),
-
--- Nine listings in ten lie within the reach; of fewer than ten none can be called far from the rest.
+-- Of fewer than ten none can be called far from the rest.
 limits as (
 
     select
         session_id,
-        case
-            when max(located_count) >= 10
-                then greatest(50, 3 * min(distance) filter (where up_to_distance >= 0.9 * located_count))
-        end as outlier_limit_km
-    from running_distances
-    group by session_id
+        case when located_count >= 10 then greatest(50, 3 * reach_km) end as outlier_limit_km
+    from centres
 
 ),
 
@@ -237,6 +311,7 @@ outlier_figures as (
     select
         session_id,
         count(*) as outlier_count,
+        count(*) filter (where likely_cause <> 'far') as misplaced_count,
         jsonb_agg(
             jsonb_build_object(
                 'source_listing_id', left(source_listing_id, 80),
@@ -251,6 +326,26 @@ outlier_figures as (
         ) filter (where distance_rank <= 5) as outliers
     from outlying_listings
     group by session_id
+
+),
+
+-- What the next sessions take for usual: a session with many misplaced listings stands for what was usual before it.
+lasting_reaches as (
+
+    select
+        own_centres.session_id,
+        case when verdict.are_many_misplaced then centres.latitude else own_centres.latitude end as latitude,
+        case when verdict.are_many_misplaced then centres.longitude else own_centres.longitude end as longitude,
+        case when verdict.are_many_misplaced then centres.reach_km else own_reaches.reach_km end as reach_km
+    from own_centres
+    inner join own_reaches on own_centres.session_id = own_reaches.session_id
+    inner join centres on own_centres.session_id = centres.session_id
+    left join outlier_figures on own_centres.session_id = outlier_figures.session_id
+    cross join
+        lateral (
+            values (coalesce(outlier_figures.misplaced_count, 0) > 0.1 * own_reaches.located_count)
+        ) as verdict (are_many_misplaced)
+    where own_reaches.located_count >= 10
 
 ),
 
@@ -309,39 +404,6 @@ map_points as (
     from map_cells
     group by session_id
 
-),
-
-past_sessions as (
-
-    select
-        sessions.session_id,
-        (all_sessions.verdict #>> '{geography,effective_cells}')::double precision as effective_cells,
-        row_number() over (
-            partition by sessions.session_id
-            order by all_sessions.observed_at desc, all_sessions.session_id desc
-        ) as recency
-    from sessions
-    inner join all_sessions
-        on
-            sessions.source = all_sessions.source
-            and sessions.scope = all_sessions.scope
-            and sessions.observed_at > all_sessions.observed_at
-    where
-        all_sessions.may_remove
-        and all_sessions.session_status in ('published', 'complete')
-        and all_sessions.session_kind is distinct from 'retirement'
-
-),
-
-usual as (
-
-    select
-        session_id,
-        percentile_cont(0.5) within group (order by effective_cells) as usual_effective_cells
-    from past_sessions
-    where recency <= 5
-    group by session_id
-
 )
 
 select
@@ -363,7 +425,10 @@ select
     round(area_figures.effective_cells::numeric, 2)::double precision as effective_cells,
     usual.usual_effective_cells,
     coalesce(outlier_figures.outlier_count, 0) as outlier_count,
-    round(limits.outlier_limit_km::numeric) as outlier_limit_km
+    round(limits.outlier_limit_km::numeric) as outlier_limit_km,
+    round(lasting_reaches.latitude::numeric, 4)::double precision as centre_latitude,
+    round(lasting_reaches.longitude::numeric, 4)::double precision as centre_longitude,
+    round(lasting_reaches.reach_km::numeric, 3)::double precision as reach_km
 from sessions
 left join city_figures on sessions.session_id = city_figures.session_id
 left join area_figures on sessions.session_id = area_figures.session_id
@@ -372,3 +437,4 @@ left join limits on sessions.session_id = limits.session_id
 left join frames on sessions.session_id = frames.session_id
 left join map_points on sessions.session_id = map_points.session_id
 left join usual on sessions.session_id = usual.session_id
+left join lasting_reaches on sessions.session_id = lasting_reaches.session_id

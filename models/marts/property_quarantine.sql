@@ -14,9 +14,11 @@ sessions as (
 
 ),
 
+-- What was seen and not read says nothing of the values that were rejected.
 sightings as (
 
     select * from {{ ref('stg_listing_sightings') }}
+    where is_read
 
 ),
 
@@ -29,20 +31,28 @@ live as (
 rejections as (
 
     select
-        property_id,
-        session_id,
-        array_agg(rule_name order by rule_name) as rule_names,
+        violations.property_id,
+        violations.session_id,
+        array_agg(violations.rule_name order by violations.rule_name) as rule_names,
         jsonb_agg(
             jsonb_build_object(
-                'rule_name', rule_name,
-                'rule_version', rule_version,
-                'field_name', field_name,
-                'rule_type', rule_type,
-                'found_value', found_value
-            ) order by rule_name
+                'rule_name', violations.rule_name,
+                'rule_version', violations.rule_version,
+                'field_name', violations.field_name,
+                'rule_type', violations.rule_type,
+                'found_value', violations.found_value,
+                'reason', case
+                    when
+                        violations.rule_type = 'required'
+                        and violations.found_value is not null
+                        and sessions.verdict -> 'frozen_fields' ? violations.field_name
+                        then 'the gate froze this field, its value is not trusted'
+                end
+            ) order by violations.rule_name
         ) as broken_rules
     from violations
-    group by property_id, session_id
+    inner join sessions on violations.session_id = sessions.session_id
+    group by violations.property_id, violations.session_id
 
 ),
 

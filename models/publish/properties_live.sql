@@ -14,6 +14,7 @@
 -- depends_on: {{ ref('property_changes') }}
 -- depends_on: {{ ref('int_session_counts') }}
 -- depends_on: {{ ref('int_rule_violations') }}
+-- depends_on: {{ ref('int_frozen_violations') }}
 -- depends_on: {{ ref('stg_validation_rules') }}
 
 with
@@ -74,6 +75,7 @@ kept as (
         changed.lowest_price,
         changed.price_changed_at,
         changed.held_price,
+        changed.held_currency,
         changed.held_at,
         changed.relisted_from,
         changed.earlier_days_on_market,
@@ -112,6 +114,7 @@ removed as (
         published.lowest_price,
         published.price_changed_at,
         published.held_price,
+        published.held_currency,
         published.held_at,
         published.relisted_from,
         published.earlier_days_on_market,
@@ -156,6 +159,7 @@ select
     {{ price_cut('price', 'original_price') }} as cumulative_price_cut,
     price_changed_at,
     held_price,
+    held_currency,
     held_at,
     relisted_from,
     earlier_days_on_market,

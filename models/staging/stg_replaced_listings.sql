@@ -9,6 +9,7 @@ select
     previous_price,
     lowest_price,
     held_price,
+    held_currency,
     earlier_days_on_market,
 
     scopes,

@@ -53,7 +53,8 @@ limit 11;
 select
     live.property_id, live.source, live.source_listing_id, live.title, live.url, live.listing_status,
     live.standard_status, live.removal_reason, live.price, live.currency, live.first_price, live.original_price,
-    live.previous_price, live.lowest_price, live.cumulative_price_cut, live.held_price, live.held_at,
+    live.previous_price, live.lowest_price, live.cumulative_price_cut, live.held_price,
+    live.held_currency, live.held_at,
     live.first_seen_at, live.spell_number, live.spell_started_at, live.removed_at,
     floor(extract(epoch from coalesce(live.removed_at, now()) - live.spell_started_at) / 86400)::integer
         as days_on_market,

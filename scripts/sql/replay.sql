@@ -8,7 +8,8 @@ select to_regclass('property_quarantine') is not null;
 
 -- name: held_back
 -- Listings that are held back by the session whose rows were rejected last, without those that wait for a replay or
--- have no rows left; with the ids under which their rows landed, as a listing may have been renamed.
+-- have no rows left; with the ids under which their rows landed, as a listing may have been renamed, and whether
+-- their scope was retired, so that nothing may land in it.
 with held as (
     select property_id, session_id, source, scope
     from property_quarantine
@@ -36,6 +37,11 @@ waiting as (
 
 select
     landed.session_id, landed.source, landed.scope, sessions.observed_at, sessions.opened_at,
+    exists (
+        select 1 from retired_scopes as retired
+        where retired.source = landed.source and retired.scope = landed.scope
+    ) as is_retired,
+    array(select jsonb_array_elements_text(coalesce(sessions.verdict -> 'frozen_fields', '[]'))) as frozen_fields,
     array_agg(distinct landed.property_id order by landed.property_id) as property_ids,
     array_agg(landed.landed_property_id order by landed.landed_property_id) as landed_ids
 from landed
@@ -49,17 +55,35 @@ where
             and staged.session_id = landed.session_id
             and staged.landed_at = sessions.opened_at
     )
-group by landed.session_id, landed.source, landed.scope, sessions.observed_at, sessions.opened_at
+group by
+    landed.session_id, landed.source, landed.scope, sessions.observed_at, sessions.opened_at, sessions.verdict
 order by sessions.observed_at, landed.session_id;
 
 -- name: copy_rows
--- Copies stored rows of some listings, untouched, into a session of their own.
+-- Copies stored rows of some listings into a session of their own: untouched, but for the fields that the gate froze.
+-- What their selectors found is no more trusted now than it was then.
 insert into property_scrapes_staging
 select copied.*
 from property_scrapes_staging as staged
 cross join
     lateral jsonb_populate_record(
-        staged, jsonb_build_object('session_id', %(replay_id)s::uuid, 'landed_at', %(replay_opened_at)s::timestamptz)
+        staged,
+        (
+            select
+                coalesce(jsonb_object_agg(frozen.field_name || '_text', null), '{}')
+                || jsonb_build_object(
+                    'session_id', %(replay_id)s::uuid,
+                    'landed_at', %(replay_opened_at)s::timestamptz,
+                    'observed_fields',
+                    array(
+                        select observed.field_name
+                        from unnest(staged.observed_fields) with ordinality as observed (field_name, field_number)
+                        where observed.field_name <> all(%(frozen_fields)s::text[])
+                        order by observed.field_number
+                    )
+                )
+            from unnest(%(frozen_fields)s::text[]) as frozen (field_name)
+        )
     ) as copied
 where
     staged.session_id = %(session_id)s

@@ -191,3 +191,49 @@ def assert_evidence_removes_at_once(command: Command, connection: psycopg.Connec
     assert (counts["removed"], counts["missing"], counts["observed"]) == (2, 0, len(market(len(DAYS) - 1)) - 2)
     assert live(connection, "base-1", "listing_status, standard_status") == ("removed", "Closed")
     assert live(connection, "base-2", "listing_status, removal_reason") == ("removed", "gone")
+
+
+def test_a_price_and_its_currency_are_held_confirmed_and_published_together(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    def day(number: int, **adverts: tuple[int | str, str]) -> dict[str, Any]:
+        path = tmp_path / f"{number}.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("id", "price", "currency"))
+            writer.writerows((listing, *said) for listing, said in adverts.items())
+        return command.ok(
+            *("import", path, "--source", "feed", "--complete", "--observed-at", f"2024-05-{number:02d}T06:00:00Z"),
+            *("--map", "source_listing_id=id", "price=price", "currency=currency", "--json"),
+        ).json["syncs"][0]["sessions"][0]
+
+    columns = "price, currency, held_price, held_currency, original_price, lowest_price"
+    day(1, typo=(250_000, "EUR"), moved=(100_000, "EUR"), silent=(90_000, "EUR"))
+    counts = day(2, typo=(25_000, "EUR"), moved=(110_000, "USD"), silent=(85_000, ""))
+    told = ("held", "updated", "price_changed", "price_up", "price_down")
+    assert [counts[name] for name in told] == [1, 2, 2, 0, 1]
+    assert live(connection, "moved", columns) == (110_000, "USD", None, None, 110_000, 110_000)
+    assert live(connection, "silent", columns) == (85_000, "EUR", None, None, 90_000, 85_000)
+    sizes = connection.execute(
+        """
+        select field_name, absolute_change, relative_change, is_significant from property_changes
+        inner join properties_live using (property_id)
+        where source_listing_id = 'moved' and change_type = 'updated' order by sequence
+        """
+    ).fetchall()
+    assert sizes == [("currency", None, None, True), ("price", None, None, True)]
+
+    # The number that waits, in another currency, waits in its place; the same price again is confirmed.
+    counts = day(3, typo=(25_000, "USD"), moved=("?", "EUR"), silent=(85_000, "EUR"))
+    assert [counts[name] for name in told] == [1, 0, 0, 0, 0]
+    assert live(connection, "typo", columns) == (250_000, "EUR", 25_000, "USD", 250_000, 250_000)
+    assert live(connection, "moved", columns) == (110_000, "USD", None, None, 110_000, 110_000), "no price, no currency"
+    counts = day(4, typo=(25_000, "USD"), moved=("?", "EUR"), silent=(85_000, "EUR"))
+    assert live(connection, "typo", columns) == (25_000, "USD", None, None, 25_000, 25_000)
+    assert [counts[name] for name in ("held", "price_changed", "price_up", "price_down")] == [0, 1, 0, 0]
+    session = connection.execute("select session_id from scrape_sessions order by observed_at desc limit 1").fetchone()
+    assert session is not None
+    command.ok("rollback", "--session-id", str(session[0]))
+    assert live(connection, "typo", columns) == (250_000, "EUR", 25_000, "USD", 250_000, 250_000)
+    result = command.run("dbt", "--", "test", "--exclude", "test_type:unit")
+    assert result.code == 0, result.stdout

@@ -235,3 +235,35 @@ def test_a_retired_scope_keeps_no_listing_active(feed: Feed, command: Command, c
     ).fetchall()
     assert sorted(confirmed) == [(False, "2024-05-01", 30), (False, "2024-05-28", 10)]
     assert_invariants_hold(command)
+
+
+def test_a_new_listing_waits_while_its_required_field_is_frozen(
+    feed: Feed, command: Command, connection: psycopg.Connection
+) -> None:
+    everything = flats(40)
+    feed.complete(1, everything)
+    connection.execute(
+        """
+        insert into validation_rules (rule_name, field_name, rule_type, severity)
+        values ('title_is_stated', 'title', 'required', 'error')
+        """
+    )
+    broken = {key: {**row, "title": ""} for key, row in list(everything.items())[:12]}
+    mixed = {**everything, **broken, **flats(1, start=41)}
+    counts = feed.complete(2, mixed, "--set", "error_rate=0.45")
+
+    assert (counts["frozen_fields"], counts["rejected"], counts["created"]) == (["title"], 13, 0)
+    assert "flat-41" not in active(connection)
+    held = "select broken_rules -> 0 from public_marts.property_quarantine where not is_in_live_table"
+    ((found,),) = connection.execute(held).fetchall()
+    assert (found["rule_name"], found["found_value"]) == ("title_is_stated", "Flat 41")
+    assert found["reason"] == "the gate froze this field, its value is not trusted"
+    assert_invariants_hold(command)
+
+    # Judging the stored row again does not make its value trusted.
+    replayed = command.ok("replay-quarantine", "--json").json["syncs"][-1]["sessions"][0]
+    assert [replayed[count] for count in ("observed", "rejected", "created")] == [13, 1, 0], "others keep their title"
+    counts = feed.complete(3, {**everything, **flats(1, start=41)})
+    assert (counts["frozen_fields"], counts["rejected"], counts["created"]) == ([], 0, 1)
+    assert connection.execute("select count(*) from public_marts.property_quarantine").fetchone() == (0,)
+    assert_invariants_hold(command)

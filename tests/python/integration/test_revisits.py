@@ -265,3 +265,52 @@ def test_a_card_that_names_no_listing_is_a_sighting_all_the_same(
         again = scrape(database_url, url=f"{site.url}/flats")
     assert again.listings_seen == 1
     assert again.is_complete
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_quarantined", [False, True], ids=["rule", "gate"])
+def test_a_listing_that_was_never_published_is_not_made_of_a_page_that_was_as_it_was(
+    command: Command, database_url: str, connection: psycopg.Connection, is_quarantined: bool
+) -> None:
+    """Two crawls before a sync: the second one asks whether the pages changed before the first one is judged."""
+    set_rate(connection, "local_portal")
+    held = "select count(*) from public_marts.property_quarantine"
+    bad = range(1, 21 if is_quarantined else 2)
+    pages = {f"/flat/{number}": (200, {"ETag": '"v1"'}, flat(f"A-{number}", 0)[2]) for number in bad}
+    if is_quarantined:
+        pages["/flat/99"] = tagged("A-99", "v1")
+    with Site({"/flats": results(*pages), **pages}) as site:
+        sessions = [scrape(database_url, url=f"{site.url}/flats").session_id for _ in range(2)]
+    assert sorted(site.not_modified) == sorted(pages)
+    command.run("sync-pending", "--json")
+    assert connection.execute("select source_listing_id from properties_live").fetchall() == []
+    states = connection.execute("select status from scrape_sessions order by observed_at").fetchall()
+    assert states == [("quarantined" if is_quarantined else "complete",), ("complete",)]
+    seen = "select is_read, count(*) from listing_sightings where session_id = %s group by 1"
+    assert connection.execute(seen, [sessions[1]]).fetchall() == [(False, len(pages))]
+    if not is_quarantined:
+        assert connection.execute(held).fetchone() == (1,), "what was not read again is still held back"
+
+
+@pytest.mark.slow
+def test_an_advert_that_is_gone_leaves_whichever_scope_led_to_it(
+    command: Command, database_url: str, connection: psycopg.Connection
+) -> None:
+    set_rate(connection, "local_portal")
+    paths = [f"/flat/{number}" for number in range(1, 6)]
+    pages = {
+        "/north": results(*paths),
+        "/south": results("/flat/1"),
+        **{path: tagged(f"A{path}", "v1") for path in paths},
+    }
+    with Site(pages) as site:
+        scrape(database_url, url=f"{site.url}/north", scope="north")
+        command.ok("sync-pending")
+        pages["/flat/1"] = GONE
+        scrape(database_url, url=f"{site.url}/south", scope="south")
+        (counts,) = command.ok("sync-pending", "--json").json["syncs"][0]["sessions"]
+    assert (counts["scope"], counts["removed"]) == ("south", 1)
+    left = "select source_listing_id, removal_reason from properties_live where listing_status = 'removed'"
+    assert connection.execute(left).fetchall() == [("A/flat/1", "gone")]
+    result = command.run("dbt", "--", "test", "--exclude", "test_type:unit")
+    assert result.code == 0, result.stdout

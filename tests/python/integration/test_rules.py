@@ -14,7 +14,7 @@ import pytest
 
 from tests.python.conftest import Command
 from tests.python.integration.real_snapshots import POLAND_WITH_DEFAULTS
-from tests.python.integration.snapshots import MAPPING, Row, edited, flats, tables, write_csv
+from tests.python.integration.snapshots import MAPPING, Row, edited, flats, land_day, tables, write_csv
 
 INSERT = """
 insert into validation_rules (rule_name, field_name, rule_type, rule_config, severity) values (%s, %s, %s, %s, %s)
@@ -449,3 +449,28 @@ def test_damaged_areas_are_flagged_exactly_and_change_nothing(
 
 def _rule(name: str, field: str = "price") -> dict[str, Any]:
     return {"rule_name": name, "field_name": field, "rule_type": "range", "rule_config": {"min": 1}}
+
+
+@pytest.mark.slow
+def test_what_is_held_back_in_a_retired_scope_stays_and_the_rest_is_replayed(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    connection.execute(INSERT, ("dear", "price", "range", '{"max": 150000}', "error"))
+    north, south = flats(3), flats(3, start=11)
+    land_day(
+        command, tmp_path, 1, edited(edited(north, "flat-1", price=200_000), "flat-2", price=160_000), scope="north"
+    )
+    land_day(command, tmp_path, 1, edited(south, "flat-11", price=200_000), scope="south")
+    command.ok("source", "retire-scope", "feed", "north", "--allow-mass-removal")
+    command.ok("rules", "disable", "dear")
+
+    replayed = command.ok("replay-quarantine", "--source", "feed", "--json").json
+    assert (replayed["listings"], replayed["retired_listings"], len(replayed["replay_sessions"])) == (1, 2, 1)
+    assert held_back(connection).keys() == {"flat-1", "flat-2"}
+    assert prices(connection)["flat-11"] == 200_000
+    shown = command.ok("replay-quarantine")
+    assert "2 listings held back in retired scopes" in shown.stdout
+    assert "No rule holds" not in shown.stdout
+    command.ok("source", "restore-scope", "feed", "north")
+    assert command.ok("replay-quarantine", "--json").json["listings"] == 2
+    assert held_back(connection) == {}

@@ -14,6 +14,9 @@ errors as (
 
     select * from {{ ref('int_rule_violations') }}
     where severity = 'error'
+    union all
+    select * from {{ ref('int_frozen_violations') }}
+    where severity = 'error'
 
 )
 
