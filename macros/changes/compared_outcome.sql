@@ -1,7 +1,8 @@
 {#-
     What an observed listing is beside the published one, first match first. `gone` and `sold` are evidence that it
-    left; `unread` was seen and never published, and there is nothing to publish yet. `differs` is decided field by field later, also where a held price waits for its verdict; `touched` changes
-    what only this project keeps (scopes, flags), never a field.
+    left; `unread` was seen and never published, and there is nothing to publish yet. `differs` is decided field by
+    field later, also where a held price waits for its verdict; `touched` changes what only this project keeps (scopes,
+    flags), never a field.
 -#}
 {% macro compared_outcome(observed, published) -%}
 case
