@@ -27,7 +27,7 @@ sightings as (
 
 ),
 
-published as (
+published as not materialized (
 
     select
         property_id,
@@ -221,7 +221,8 @@ measured_scopes as (
 
 ),
 
-leaving_scopes as (
+-- A few rows, counted once and not for every listing that leaves.
+leaving_scopes as materialized (
 
     select
         measured_scopes.session_id,
