@@ -399,7 +399,8 @@ def contents(connection: psycopg.Connection, *, but_audit: bool = False) -> dict
 
 
 def mentions(connection: psycopg.Connection, text: str) -> list[str]:
-    """Tables of which a row of flat-1 or flat-2 holds the text."""
-    holding = "select exists (select 1 from {} as t where t::text like %s)"
+    """Tables of which a row holds the text, other than by chance within an id or a time."""
+    holding = "select exists (select 1 from {} as t where t::text ~ %s)"
     names = (*DURABLE, "property_scrapes_staging", "rule_violations", "landing_rejects", "replaced_listings")
-    return [name for name in names if connection.execute(holding.format(name), [f"%{text}%"]).fetchone() == (True,)]
+    pattern = f"(^|[^0-9a-f.-]){text}($|[^0-9a-f.-])"
+    return [name for name in names if connection.execute(holding.format(name), [pattern]).fetchone() == (True,)]
