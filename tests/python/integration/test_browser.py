@@ -183,6 +183,7 @@ def test_a_page_asks_for_what_it_is_allowed_and_stays_where_it_is() -> None:
     assert requests == ["/data", "/frame", "/moved", "/worker"]
 
 
+@pytest.mark.slow
 def test_a_page_that_needs_what_it_is_refused_says_so() -> None:
     page = "<link rel=icon href=/icon.png><script>fetch('/closed/data').catch(() => fetch('/missing'))</script>"
     message, requests = ask(".done", page=page)
@@ -190,6 +191,7 @@ def test_a_page_that_needs_what_it_is_refused_says_so() -> None:
     assert requests == ["/missing"]
 
 
+@pytest.mark.slow
 def test_an_icon_is_neither_asked_for_nor_missed() -> None:
     for page in ("<link rel=icon href=/icon.png>", "<p>no icon</p>"):
         message, requests = ask(".done", page=page)
@@ -222,6 +224,7 @@ def gateways(monkeypatch: pytest.MonkeyPatch) -> list[WatchedGateway]:
 PLAIN = "<p class=done>1</p>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "is_tab_kept"),
     [

@@ -53,6 +53,7 @@ def test_sync_takes_older_sessions_of_the_source_first(command: Command, pending
     assert command.ok("sync-pending", "--json").json == {"syncs": [], "interrupted": []}
 
 
+@pytest.mark.slow
 def test_a_process_builds_the_views_that_outlive_a_sync_once(
     command: Command, connection: psycopg.Connection, tmp_path: Path
 ) -> None:

@@ -141,6 +141,7 @@ def test_redirects_to_a_private_address_are_refused(machine: InnerMachine, porta
     assert machine.visits() == (0, 0)
 
 
+@pytest.mark.slow
 def test_the_same_redirects_would_arrive_without_the_guard(machine: InnerMachine, portal: HostilePortal) -> None:
     paths = arriving(portal)
     assert len(paths) >= 12

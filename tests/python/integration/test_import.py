@@ -314,6 +314,7 @@ def test_a_row_without_a_value_to_split_by_makes_no_session(
     ]
 
 
+@pytest.mark.slow
 def test_what_was_landed_is_told_also_when_it_cannot_be_synced(
     command: Command, connection: psycopg.Connection, tmp_path: Path
 ) -> None:

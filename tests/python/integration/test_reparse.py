@@ -69,6 +69,7 @@ def crawl(database_url: str, portal: Site, **options: Any) -> Any:
     return scrape(database_url, url=f"{portal.url}/", source="portal", retry=QUICK, **options)
 
 
+@pytest.mark.slow
 def test_a_mended_selector_reaches_the_live_table_without_a_request(
     command: Command, connection: psycopg.Connection, database_url: str, config: Path
 ) -> None:

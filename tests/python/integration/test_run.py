@@ -89,6 +89,7 @@ def test_no_source_stops_another(command: Command, connection: psycopg.Connectio
     assert connection.execute("select count(*) from properties_live").fetchone() == (2,)
 
 
+@pytest.mark.slow
 def test_the_start_that_waits_longest_comes_first(
     connection: psycopg.Connection, config: Path, database_url: str, command_home: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_an_overlapping_round_is_busy(
         run_sources(database_url)
 
 
+@pytest.mark.slow
 def test_the_deadline_stops_a_crawl_that_the_next_round_takes_up(
     connection: psycopg.Connection, config: Path, database_url: str, command_home: Path, hanging: Event
 ) -> None:
