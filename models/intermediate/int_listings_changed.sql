@@ -5,9 +5,9 @@
 
 {%- set published_columns = [
     'price', 'currency', 'price_period', 'price_qualifier', 'row_hash', 'version', 'scopes', 'quality_flags',
-    'held_price', 'held_currency', 'held_at', 'first_price', 'original_price', 'previous_price', 'lowest_price', 'price_changed_at', 'relisted_from',
-    'earlier_days_on_market', 'significant_baseline', 'first_seen_at', 'spell_number', 'spell_started_at',
-    'removed_at', 'observed_at', 'last_session_id',
+    'held_price', 'held_currency', 'held_at', 'first_price', 'original_price', 'previous_price', 'lowest_price',
+    'price_changed_at', 'relisted_from', 'earlier_days_on_market', 'significant_baseline', 'first_seen_at',
+    'spell_number', 'spell_started_at', 'removed_at', 'observed_at', 'last_session_id',
 ] %}
 
 with
@@ -48,7 +48,8 @@ sessions as (
 
 ),
 
--- The listing as its observation would have it: what that could not carry stays as it was.
+-- The listing as its observation would have it: what that could not carry stays as it was. A price and its currency
+-- belong together: a currency comes with the price that it counts, and one that is unknown is taken for the known one.
 filled as (
 
     select
@@ -60,7 +61,17 @@ filled as (
         compared.scope,
         compared.outcome,
         {%- for field in listing_fields() %}
-        {{ value_to_publish(field, 'observed', 'published', 'sessions.frozen_fields') }} as {{ field }},
+        {%- set value = value_to_publish(field, 'observed', 'published', 'sessions.frozen_fields') %}
+        {%- if field == 'price' %}
+        case when prices.is_price_observed then {{ value }} else published.price end as price,
+        {%- elif field == 'currency' %}
+        case
+            when prices.is_price_observed or published.price is null then coalesce({{ value }}, published.currency)
+            else published.currency
+        end as currency,
+        {%- else %}
+        {{ value }} as {{ field }},
+        {%- endif %}
         {%- endfor %}
         jsonb_strip_nulls(coalesce(published.attributes, '{}') || observed.attributes) as attributes,
         compared.quality_flags,
@@ -71,14 +82,7 @@ filled as (
         case when compared.outcome in ('differs', 'touched') then {{ listing_hash('published') }} end
             as fresh_published_hash,
         sessions.suspicious_price_change,
-        -- A page may say a price that its card says unreadably.
-        (observed.price is not null or 'price' = any(observed.observed_fields))
-        and 'price' <> all(coalesce(sessions.frozen_fields, '{}'))
-        -- A price in a currency that is not trusted is not trusted.
-        and not (
-            'currency' = any(coalesce(sessions.frozen_fields, '{}'))
-            and {{ is_other_currency('observed.currency', 'published.currency') }}
-        ) as is_price_observed
+        prices.is_price_observed
     from compared
     inner join observed
         on
@@ -86,43 +90,19 @@ filled as (
             and compared.property_id = observed.property_id
     inner join sessions on compared.session_id = sessions.session_id
     left join published on compared.property_id = published.property_id
-
-),
-
--- A price and its currency belong together: a currency comes with the price that it counts, and one that is unknown
--- is taken for the known one.
-priced as (
-
-    select
-        sync_id,
-        session_id,
-        property_id,
-        source_listing_id,
-        source,
-        scope,
-        outcome,
-        {%- for field in listing_fields() %}
-        {%- if field == 'price' %}
-        case when is_price_observed then price else published_price end as price,
-        {%- elif field == 'currency' %}
-        case
-            when is_price_observed or published_price is null then coalesce(currency, published_currency)
-            else published_currency
-        end as currency,
-        {%- else %}
-        {{ field }},
-        {%- endif %}
-        {%- endfor %}
-        attributes,
-        quality_flags,
-        observed_at,
-        {%- for column in published_columns %}
-        published_{{ column }},
-        {%- endfor %}
-        fresh_published_hash,
-        suspicious_price_change,
-        is_price_observed
-    from filled
+    cross join
+        lateral (
+            values (
+                -- A page may say a price that its card says unreadably.
+                (observed.price is not null or 'price' = any(observed.observed_fields))
+                and 'price' <> all(coalesce(sessions.frozen_fields, '{}'))
+                -- A price in a currency that is not trusted is not trusted.
+                and not (
+                    'currency' = any(coalesce(sessions.frozen_fields, '{}'))
+                    and {{ is_other_currency('observed.currency', 'published.currency') }}
+                )
+            )
+        ) as prices (is_price_observed)
 
 ),
 
@@ -134,7 +114,7 @@ judged as (
             'price', 'currency', 'is_price_observed', 'published_price', 'published_currency',
             'published_held_price', 'published_held_currency', 'suspicious_price_change'
         ) }} as price_verdict
-    from priced
+    from filled
 
 ),
 
