@@ -7,13 +7,12 @@ select pg_try_advisory_lock(20557, hashtext(current_schema()));
 select pg_advisory_lock(20557, hashtext(current_schema()));
 
 -- name: request_sync
--- Tells the next dbt run what to take. The request counts while this connection holds its lock: another one may have
--- the same process id some day.
+-- Tells the next dbt run what to take. The request counts while this connection holds its lock.
 with locked as materialized (
     select pg_advisory_lock(sync_request_lock_key(%(request_id)s))
 )
-insert into sync_requests (request_id, source, allows_mass_removal, run_lock_pid)
-select %(request_id)s, %(source)s, %(allows_mass_removal)s, pg_backend_pid() from locked;
+insert into sync_requests (request_id, source, allows_mass_removal)
+select %(request_id)s, %(source)s, %(allows_mass_removal)s from locked;
 
 -- name: end_request
 -- Lets go of a request whose run has ended, claimed or not.

@@ -146,7 +146,7 @@ def test_a_plain_build_beside_a_syncing_command_fails_cleanly(
     assert connection.execute("select count(*) from properties_live").fetchone() == (0,)
 
 
-def test_a_request_of_a_killed_command_is_no_request_of_a_backend_with_its_process_id(
+def test_a_request_of_a_killed_command_is_not_taken_for_one_of_the_command_at_work(
     command: Command, connection: psycopg.Connection, parsed_project: Path, tmp_path: Path
 ) -> None:
     file = write_csv(tmp_path / "feed.csv", flats(5))
@@ -157,7 +157,6 @@ def test_a_request_of_a_killed_command_is_no_request_of_a_backend_with_its_proce
         killed.execute(ask, request)
     with connect(command.database_url) as holder:
         holder.execute("select pg_advisory_lock(20557, hashtext(current_schema()))")
-        holder.execute("update sync_requests set run_lock_pid = pg_backend_pid()")
         busy = plain_dbt(command.database_url, parsed_project, "build")
         assert (busy.returncode != 0, "another property-manager command is syncing" in busy.stdout) == (True, True)
         assert holder.execute("select claimed_by from sync_requests").fetchall() == [(None,)]
