@@ -191,12 +191,19 @@ def pass_through(database_url: str, arguments: Sequence[str]) -> int:
 
 def _run(database_url: str, arguments: Sequence[str], manifest: Manifest | None = None) -> Any:
     """What dbt returns; queries that run are cancelled by Ctrl-C and SIGTERM, which come out as KeyboardInterrupt."""
+    from dbt.adapters.base import impl
     from dbt.cli.main import dbtRunner
     from psycopg2.extensions import set_wait_callback
 
     set_wait_callback(wait_interruptibly)
     os.environ["DATABASE_URL"] = database_url
-    result = dbtRunner(manifest=manifest, callbacks=[_reach_barriers]).invoke(list(arguments))
+    # Each run's adapter appends its own flags to this list of dbt's, and then looks up who defined every one of them:
+    # without this a process spends seconds on each of its later runs.
+    flags = list(impl.DEFAULT_BASE_BEHAVIOR_FLAGS)
+    try:
+        result = dbtRunner(manifest=manifest, callbacks=[_reach_barriers]).invoke(list(arguments))
+    finally:
+        impl.DEFAULT_BASE_BEHAVIOR_FLAGS[:] = flags
     if isinstance(result.exception, KeyboardInterrupt):
         raise result.exception
     return result

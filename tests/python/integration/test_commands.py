@@ -82,6 +82,18 @@ def test_a_process_builds_the_views_that_outlive_a_sync_once(
 
 
 @pytest.mark.slow
+def test_a_later_run_of_dbt_has_no_more_to_do_than_the_first(command: Command, parsed_project: str) -> None:
+    """dbt collects the flags of every adapter that a process ever had, and works on all of them at each start."""
+    from dbt.adapters.factory import get_adapter_by_type
+
+    flags = []
+    for _ in range(3):
+        command.ok("dbt", "--", "--quiet", "list", "--select", "stg_sessions", "--target-path", parsed_project)
+        flags.append([flag.name for flag in get_adapter_by_type("postgres").behavior._flags])
+    assert flags[0]
+    assert flags[1:] == [flags[0]] * 2
+
+
 def test_another_source_than_asked_for_stays_pending(command: Command, pending: list[str], tmp_path: Path) -> None:
     unknown = command.run("sync-pending", "--source", "other")
     assert (unknown.code, "there is no source 'other'" in unknown.stderr, "feed" in unknown.stderr) == (2, True, True)
