@@ -74,6 +74,14 @@ case {{ position }}
 end
 {%- endmacro %}
 
+{#- Whether an observation could not carry a field, so that what is known of it came with an earlier one. -#}
+{% macro field_is_unseen(listing, field_name) -%}
+case
+    when {{ field_name }} like 'attributes.%' then not ({{ listing }}.attributes ? {{ attribute_name(field_name) }})
+    else {{ field_name }} <> all({{ listing }}.observed_fields || array['source_listing_id'])
+end
+{%- endmacro %}
+
 {#- The text of a JSON number as double precision, within bounds that no arithmetic of a rule leaves: 1e400 -> 1e100. -#}
 {% macro safe_number(text) -%}
 round(least(greatest(({{ text }})::numeric, -1e100), 1e100), 100)::double precision

@@ -1,6 +1,7 @@
 {#-
-    Query for the share of listings of each published session whose worst broken rule is of a severity. Sessions that
-    have too few listings to speak of, that judged stored rows again or that only retired a scope are left out.
+    Query for the share of listings of each published session whose worst broken rule is of a severity, with the share of
+    rejected ones that its gate allowed (NULL where it allowed any). Sessions that have too few listings to speak of,
+    that judged stored rows again or that only retired a scope are left out.
 -#}
 {% macro violation_rates() -%}
 select
@@ -8,8 +9,9 @@ select
     sessions.source,
     sessions.observed_at,
     sessions.is_forced,
-    jsonb_path_exists(sessions.verdict, '$.checks[*] ? (@.check_name == "error_rate" && @.verdict != "skip")')
-        as is_limited,
+    jsonb_path_query_first(
+        sessions.verdict, '$.checks[*] ? (@.check_name == "error_rate" && @.verdict != "skip").threshold'
+    )::double precision as max_error_rate,
     worst.severity,
     worst.listing_count / nullif((sessions.verdict ->> 'observed_count')::double precision, 0) as violation_rate
 from {{ ref('stg_sessions') }} as sessions

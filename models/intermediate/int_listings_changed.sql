@@ -245,8 +245,8 @@ select
     end as earlier_days_on_market,
     case
         when is_spell_start then '{}'
-        when has_other_currency then coalesce(published_significant_baseline, '{}') - 'price'
-        else coalesce(published_significant_baseline, '{}')
+        when has_other_currency then published_significant_baseline - 'price'
+        else published_significant_baseline
     end as significant_baseline,
     case
         when published_version is null then 1

@@ -13,6 +13,8 @@ listings as (
         evidence,
         is_read,
         row_hash,
+        observed_fields,
+        attributes,
         observed_at
     from {{ ref('int_listings_observed') }}
 
@@ -51,6 +53,55 @@ published as (
 
 ),
 
+-- Rules that flag a listing, with all fields that they look at.
+rules as (
+
+    select
+        rule_name,
+        severity,
+        array_remove(
+            array[field_name, other_field]
+            || with_fields
+            || case when rule_type = 'geo_bounds' then array['latitude', 'longitude'] end,
+            null
+        ) as field_names
+    from {{ ref('stg_validation_rules') }}
+    where is_enabled and severity <> 'error'
+
+),
+
+-- A flag stays as long as a field that its rule looks at stays as it was.
+kept_flags as (
+
+    select
+        listings.session_id,
+        listings.property_id,
+        rules.rule_name,
+        rules.severity
+    from listings
+    inner join published on listings.property_id = published.property_id
+    inner join sessions on listings.session_id = sessions.session_id
+    inner join rules on rules.rule_name = any(published.quality_flags)
+    cross join unnest(rules.field_names) as field (name)
+    where
+        field.name = any(sessions.frozen_fields)
+        or {{ field_is_unseen('listings', 'field.name') }}
+
+),
+
+findings as (
+
+    select
+        session_id,
+        property_id,
+        rule_name,
+        severity
+    from violations
+    union
+    select * from kept_flags
+
+),
+
 flags as (
 
     select
@@ -58,7 +109,7 @@ flags as (
         property_id,
         bool_or(severity = 'error') as is_rejected,
         array_agg(rule_name order by rule_name) filter (where severity <> 'error') as quality_flags
-    from violations
+    from findings
     group by session_id, property_id
 
 ),

@@ -79,13 +79,20 @@ numbers_to_limit as (
         rules.max_absolute,
         {{ field_as_text('listings', 'rules.field_position', 'rules.attribute_name') }} as text_value,
         {{ field_as_number('listings', 'rules.field_position', 'rules.attribute_name') }} as number_value,
-        last_value.number_value as published_value
+        -- Amounts of two currencies are not compared.
+        case
+            when rules.field_name = 'price' and {{ is_other_currency('listings.currency', 'last_value.currency') }}
+                then null
+            else last_value.number_value
+        end as published_value
     from rules
     cross join listings
     -- Looked up by key for rules of this type alone: without one the live table is not read.
     cross join
         lateral (
-            select {{ field_as_number('published', 'rules.field_position', 'rules.attribute_name') }} as number_value
+            select
+                {{ field_as_number('published', 'rules.field_position', 'rules.attribute_name') }} as number_value,
+                published.currency
             from published
             where published.property_id = listings.property_id
             offset 0 -- noqa: AM09
@@ -176,7 +183,7 @@ described as (
         rules.attribute_name,
         broken.found_value,
         rules.rule_version,
-        listings.observed_fields,
+        {{ field_is_unseen('listings', 'rules.field_name') }} as is_unseen,
         listings.observed_at
     from broken
     inner join rules on broken.rule_name = rules.rule_name
@@ -199,7 +206,7 @@ known_before as materialized (
     inner join published on described.property_id = published.property_id
     where
         described.rule_type = 'required'
-        and described.field_name <> all(described.observed_fields)
+        and described.is_unseen
         and not {{ field_is_missing('published', 'described.field_position', 'described.attribute_name') }}
 
 )

@@ -18,6 +18,12 @@ all_sessions as (
 
 ),
 
+limits as (
+
+    select * from {{ ref('violation_rate_limits') }}
+
+),
+
 -- Published sessions of the same scope before each session. What an operator forced is how the source is from then on.
 past as (
 
@@ -126,6 +132,7 @@ measured as (
         measures.completeness,
         measures.duplicate_rate,
         measures.error_rate,
+        limits.fail_rate as error_fail_rate,
         measures.new_share,
         measures.absent_share,
         coalesce(measures.active_count, 0) as active_count,
@@ -141,6 +148,7 @@ measured as (
     inner join measures on sessions.session_id = measures.session_id
     left join usual_volumes on sessions.session_id = usual_volumes.session_id
     left join usual_turnovers on sessions.session_id = usual_turnovers.session_id
+    left join limits on limits.severity = 'error'
 
 ),
 
@@ -183,7 +191,7 @@ session_checks as (
                     when session_kind <> 'replay' and observed_count + rows_rejected >= {{ enough_listings() }}
                         then error_rate > max_error_rate
                 end,
-                'fail', case when error_rate >= 0.5 then 'quarantine' else 'remove_nothing' end, true,
+                'fail', case when error_rate >= error_fail_rate then 'quarantine' else 'remove_nothing' end, true,
                 format(
                     '%s of %s listings break error rules or could not be landed, the limit is %s',
                     {{ percent('error_rate') }}, observed_count + rows_rejected, {{ percent('max_error_rate') }}

@@ -198,15 +198,21 @@ def test_an_advert_in_quarantine_is_read_whole_until_it_is_right(
     command: Command, database_url: str, connection: psycopg.Connection
 ) -> None:
     set_rate(connection, "local_portal")
+    connection.execute(
+        """
+        insert into validation_rules (rule_name, field_name, rule_type, rule_config, severity)
+        values ('price_is_usual', 'price', 'range', '{"min": 11}', 'warning')
+        """
+    )
     broken = (200, {"ETag": '"v1"'}, flat("A-9", 0)[2])
-    live = "select source_listing_id, price::int from properties_live"
+    live = "select source_listing_id, price::int, quality_flags from properties_live"
     held = "select count(*) from public_marts.property_quarantine"
     with Site({"/flats": results("/flat/1", "/flat/9"), "/flat/1": tagged("A-1", "v1"), "/flat/9": broken}) as site:
         for _ in range(2):
             scrape(database_url, url=f"{site.url}/flats")
             (counts,) = command.ok("sync-pending", "--json").json["syncs"][0]["sessions"]
             assert counts["rejected"] == 1
-            assert connection.execute(live).fetchall() == [("A-1", 10)]
+            assert connection.execute(live).fetchall() == [("A-1", 10, ["price_is_usual"])]
             assert connection.execute(held).fetchone() == (1,)
     assert site.not_modified == ["/flat/1"]
 

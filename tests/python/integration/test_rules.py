@@ -153,15 +153,21 @@ def test_13_a_changed_rule_is_rehearsed_then_applied_and_results_carry_its_versi
         """
     )
     connection.execute("update rule_evaluations set violated_count = 7 where rule_name = 'dear' and rule_version = 2")
-    # Of two sessions half of the listings broke error rules and a quarter were flagged; one of them was forced.
+    # Of three sessions half of the listings broke error rules and a quarter were flagged; the source of the first one
+    # allowed as many, the last one was forced.
     connection.execute(
         """
         update scrape_sessions set
-            verdict = verdict || '{"observed_count": 20, "rejected_count": 10, "warned_count": 5, "checks": [
-                {"check_name": "error_rate", "verdict": "fail"}
-            ]}',
+            verdict = verdict || jsonb_build_object(
+                'observed_count', 20, 'rejected_count', 10, 'warned_count', 5, 'checks', jsonb_build_array(
+                    jsonb_build_object(
+                        'check_name', 'error_rate', 'verdict', 'fail',
+                        'threshold', case when observed_at::date = '2024-05-03' then 0.5 else 0.49 end
+                    )
+                )
+            ),
             is_forced = observed_at::date = '2024-05-05'
-        where observed_at::date in ('2024-05-04', '2024-05-05')
+        where observed_at::date in ('2024-05-03', '2024-05-04', '2024-05-05')
         """
     )
     # One evaluation is missing, another one is miscounted; the rows of flat-0, flat-2 and flat-3 break a rule each; the
