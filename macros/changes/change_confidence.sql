@@ -21,10 +21,10 @@ round(
                 when 'held' then 0.5
                 else 0.6
             end
-            * least(greatest(coalesce({{ reliability }}, 1), 0), 1)
-            * (0.6 + 0.4 * least(greatest(coalesce({{ coverage }}, 0), 0), 1))
+            * {{ reliability }}
+            * (0.6 + 0.4 * {{ coverage }})
             * (1 - 0.5 * least(greatest(coalesce({{ magnitude }}, 0), 0), 1))
-        ) * power(0.5, greatest(coalesce({{ evidence }}, 0), 0))
+        ) * power(0.5, {{ evidence }})
     )::numeric, 4
 )::double precision
 {%- endmacro %}
