@@ -121,17 +121,25 @@ def lost_connection(
     if not isinstance(error, psycopg.OperationalError) or not _LOST.match(error.sqlstate or "08000"):
         return None
     cause = str(error).strip().partition("\n")[0]
-    free = None
-    if free_database_bytes is not None and not isinstance(error, psycopg.errors.DiskFull):
-        free = free_database_bytes()
-    if isinstance(error, psycopg.errors.DiskFull) or (free is not None and free < FULL_DISK_BYTES):
-        return DatabaseUnavailableError(
-            f"the database has no space left: {cause}",
-            "Free space on the database's disk, then run the command again; what was committed is kept.",
-        )
+    if isinstance(error, psycopg.errors.DiskFull) or is_disk_full(free_database_bytes):
+        return no_space_left(cause)
     return DatabaseUnavailableError(
         f"the connection to the database was lost: {cause}",
         "It may be restarting. `property-manager status` shows what waits once it is back; what was committed is kept.",
+    )
+
+
+def is_disk_full(free_database_bytes: Callable[[], int | None] | None) -> bool:
+    """Whether the disk of the database is seen to be full."""
+    free = None if free_database_bytes is None else free_database_bytes()
+    return free is not None and free < FULL_DISK_BYTES
+
+
+def no_space_left(cause: str) -> DatabaseUnavailableError:
+    """What to tell a user of a database whose disk is full."""
+    return DatabaseUnavailableError(
+        f"the database has no space left: {cause}",
+        "Free space on the database's disk, then run the command again; what was committed is kept.",
     )
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from loaders.database import lost_connection
-from loaders.errors import PropertyManagerError
+from loaders.database import is_disk_full, lost_connection, no_space_left
+from loaders.errors import DatabaseUnavailableError, PropertyManagerError
 from scripts.config import property_home
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -49,11 +49,17 @@ def log_file() -> Path:
 
 
 def told(failure: Exception) -> PropertyManagerError:
-    """An error for people: of what nobody expected, its kind and where the details are."""
-    if isinstance(failure, PropertyManagerError):
+    """An error for people: of what nobody expected, its kind and where the details are.
+
+    A server that cannot start or take a connection because its disk is full rarely says so; it is looked up then.
+    """
+    if isinstance(failure, PropertyManagerError) and not isinstance(failure, DatabaseUnavailableError):
         return failure
     from scripts.database import free_database_bytes
 
+    if isinstance(failure, DatabaseUnavailableError):
+        is_named = "space left" in failure.message or not is_disk_full(free_database_bytes)
+        return failure if is_named else no_space_left(failure.message)
     return lost_connection(failure, free_database_bytes) or PropertyManagerError(
         f"unexpected {type(failure).__name__}: {failure}", f"The details are in {log_file()}."
     )

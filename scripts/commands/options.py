@@ -59,7 +59,7 @@ def operation(command: Callable[..., Any]) -> Callable[..., Any]:
             logger.info("%s finished", command.__name__)
         except PropertyManagerError as error:
             logger.exception("%s failed: %s", command.__name__, error.message)
-            print_error(error, as_json=as_json)
+            print_error(told(error), as_json=as_json)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             logger.warning("%s interrupted", command.__name__)

@@ -84,6 +84,20 @@ def test_a_connection_that_broke_on_a_full_disk_is_told_as_such(free: int | None
     assert "disk" in raised.value.hint or told == "was lost"
 
 
+@pytest.mark.parametrize(
+    ("free", "message"),
+    [(None, "cannot connect"), (5_000_000_000, "cannot connect"), (1_000_000, "has no space left: cannot connect")],
+)
+def test_a_connection_that_fails_on_a_full_disk_is_told_as_such(
+    command: Command, monkeypatch: pytest.MonkeyPatch, free: int | None, message: str
+) -> None:
+    monkeypatch.setattr(database, "free_database_bytes", lambda: free)
+    result = command.run("status", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nowhere")
+    assert result.code == 1
+    assert message in result.stderr
+    assert ("Free space" in result.stderr) == ("space" in message)
+
+
 def test_a_plain_build_at_work_is_no_unfinished_sync(connection: psycopg.Connection, database_url: str) -> None:
     connection.execute(
         "insert into sync_metadata (sync_id, invocation_id, status, base_version) "
