@@ -206,7 +206,7 @@ def _sync_once(
 ) -> SyncReport:
     selector = "sync" if is_first else "sync_again"
     request_id, outcome = _build(connection, project, request, selector)
-    # Views that dbt replaces side by side drop what depends on both, and PostgreSQL ends one of the two now and then.
+    # What dbt drops, a reader's transaction may lock in another order, and PostgreSQL ends one of the two now and then.
     if any("deadlock detected" in failure.message for failure in outcome.failures):
         request_id, outcome = _build(connection, project, request, selector)
     with connection.cursor(row_factory=dict_row) as cursor:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,6 +271,58 @@ def test_the_seed_documents_rules_work_verbatim(
     assert flagged == [("flat-1", ["custom_price_range"])]
     seen = connection.execute("select count(*) from listing_sightings").fetchone()
     assert seen == (4,), "a rejected listing was seen all the same"
+
+
+def test_two_threads_that_drop_what_shares_dependants_end_in_no_deadlock(
+    command: Command, connection: psycopg.Connection, database_url: str, parsed_project: Path
+) -> None:
+    """Each finds the views `third` and `last` in another order, and both are under way before `last` can go."""
+    connection.execute(
+        """
+        create view left_one as select 1 as one;
+        create view right_one as select 1 as one;
+        create view left_two as select * from left_one;
+        create view left_three as select * from left_one;
+        create view right_two as select * from right_one;
+        create view right_three as select * from right_one;
+        create view third as select l.one from left_three as l cross join right_two as r;
+        create view last as select l.one from left_two as l cross join right_three as r;
+        """
+    )
+    relation = "{{ get_drop_sql(api.Relation.create(schema='public', identifier='%s', type='view')) }}"
+    text = "-- cut".join(relation % name for name in ("right_one", "left_one"))
+    options = ("--quiet", "compile", "--target-path", parsed_project, "--inline", text)
+    statements = command.ok("dbt", "--", *options).stdout.split("-- cut")
+    errors: list[psycopg.Error] = []
+
+    def drop(statement: str) -> None:
+        try:
+            with psycopg.connect(database_url, autocommit=True) as own:
+                own.execute(statement)
+        except psycopg.Error as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=drop, args=[statement]) for statement in statements]
+    with psycopg.connect(database_url) as holder:
+        holder.execute("comment on view last is 'not to be dropped yet'")
+        for number, thread in enumerate(threads, start=1):
+            thread.start()
+            _await_waiting(connection, number)
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    left = "select count(*) from pg_views where schemaname = 'public' and viewname ~ 'left|right|third|last'"
+    assert connection.execute(left).fetchone() == (0,)
+
+
+def _await_waiting(connection: psycopg.Connection, number: int) -> None:
+    """Return when so many other connections to this database wait for a lock."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    for _ in range(400):
+        if connection.execute(waiting).fetchone() == (number,):
+            return
+        time.sleep(0.05)
+    pytest.fail("nobody waits for a lock")
 
 
 @pytest.mark.parametrize(
