@@ -13,10 +13,10 @@ case
     when {{ published }}.property_id is null and not {{ observed }}.is_read then 'unread'
     when {{ published }}.property_id is null then 'created'
     when {{ published }}.listing_status = 'removed' then 'reactivated'
-    when ({{ observed }}.row_hash is distinct from {{ published }}.row_hash) then 'differs'
+    when {{ observed }}.row_hash <> {{ published }}.row_hash then 'differs'
     when {{ published }}.held_price is not null then 'differs'
     when {{ observed }}.scope <> all({{ published }}.scopes) then 'touched'
-    when ({{ observed }}.quality_flags is distinct from {{ published }}.quality_flags) then 'touched'
+    when {{ observed }}.quality_flags <> {{ published }}.quality_flags then 'touched'
     else 'unchanged'
 end
 {%- endmacro %}
