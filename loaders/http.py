@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from time import monotonic
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-import httpx
+import httpcore
 from w3lib.encoding import html_to_unicode
+from w3lib.url import safe_url_string
 
 from loaders.bodies import Body
+from loaders.cookies import Cookies
 from loaders.errors import FetchError, RefusedAddressError, TransportError
-from loaders.guarded_transport import GuardedTransport
+from loaders.guarded_pool import guarded_pool
 from loaders.network_guard import NetworkGuard
 from loaders.urls import is_web_address
 
@@ -31,7 +34,9 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {
     "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
     "Accept-Encoding": "gzip, deflate",
+    "Connection": "keep-alive",
 }
+_TIMEOUTS = {"connect": CONNECT_SECONDS, "read": READ_SECONDS, "write": READ_SECONDS, "pool": READ_SECONDS}
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,9 @@ class HttpClient:
         self.agent = agent or user_agent()
         self._max_body_bytes = max_body_bytes
         self._page_seconds = page_seconds
-        self._client = httpx.AsyncClient(
-            headers={**_HEADERS, "User-Agent": self.agent},
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-            follow_redirects=False,
-            transport=GuardedTransport(guard or NetworkGuard.configured()),
-        )
+        self._headers = {**_HEADERS, "User-Agent": self.agent}
+        self._cookies = Cookies()
+        self._pool = guarded_pool(guard or NetworkGuard.configured())
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,7 +99,7 @@ class HttpClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self._pool.aclose()
 
     async def get(
         self,
@@ -136,28 +138,68 @@ class HttpClient:
         self, url: str, cap: int, truncate: bool, headers: Mapping[str, str] | None, seconds: float
     ) -> Response:
         try:
-            async with asyncio.timeout(seconds), self._client.stream("GET", url, headers=headers) as answer:
-                body = Body(url, answer.headers.get("content-encoding", ""), cap)
-                async for piece in answer.aiter_raw():
+            address = _written_out(url)
+            sent = {**self._headers, **_credentials(address), **(headers or {})}
+            if cookies := self._cookies.header(address):
+                sent["Cookie"] = cookies
+            request = self._pool.stream("GET", address, headers=sent, extensions={"timeout": _TIMEOUTS})
+            async with asyncio.timeout(seconds), request as answer:
+                received = [(_text(name).lower(), _text(value)) for name, value in answer.headers]
+                self._cookies.keep(address, [value for name, value in received if name == "set-cookie"])
+                told = _joined(received)
+                body = Body(url, told.get("content-encoding", ""), cap)
+                async for piece in answer.aiter_stream():
                     if not body.add(piece):
                         if not truncate:
                             raise FetchError(f"{url} is larger than {cap:,} bytes")
                         break
                 else:
                     body.finish()
-                headers = {name.lower(): value for name, value in answer.headers.items()}
-                return Response(url, answer.status_code, headers, body.content)
+                return Response(url, answer.status, told, body.content)
         except TimeoutError as error:
             raise TransportError(f"no complete answer within {self._page_seconds:g} s") from error
-        except httpx.TimeoutException as error:
-            limit = CONNECT_SECONDS if isinstance(error, httpx.ConnectTimeout) else READ_SECONDS
+        except httpcore.TimeoutException as error:
+            limit = CONNECT_SECONDS if isinstance(error, httpcore.ConnectTimeout) else READ_SECONDS
             raise TransportError(f"no answer within {limit:g} s") from error
-        except httpx.ConnectError as error:
+        except httpcore.ConnectError as error:
             raise TransportError(f"no connection: {error}") from error
-        except httpx.TransportError as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise TransportError("the connection broke off") from error
-        except httpx.InvalidURL as error:
-            raise FetchError(f"{url!r} is not a valid address: {error}") from error
+
+
+def _written_out(url: str) -> str:
+    """An address as it goes over the wire: in ASCII, without what follows #."""
+    try:
+        address = urldefrag(safe_url_string(url)).url
+        httpcore.URL(address)
+    except ValueError as error:
+        raise FetchError(f"{url!r} is not a valid address: {error}") from error
+    return address
+
+
+def _credentials(address: str) -> dict[str, str]:
+    """The header that a name and password in the address stand for."""
+    parts = urlsplit(address)
+    if parts.username is None:
+        return {}
+    text = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {b64encode(text.encode()).decode()}"}
+
+
+def _text(value: bytes) -> str:
+    """A header's name or value, which may hold anything."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
+    """Headers by name; what stands twice is one list."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
 
 
 def _redirect_target(url: str, location: str) -> str:

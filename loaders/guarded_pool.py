@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Iterable
 
+import certifi
 import httpcore
-import httpx
 
 from loaders.network_guard import NetworkGuard
 
 _SocketOptions = Iterable[httpcore.SOCKET_OPTION]
 
 
-class GuardedTransport(httpx.AsyncHTTPTransport):
-    """A transport whose connections all pass the guard. Certificates are checked against the name that was asked."""
+def guarded_pool(guard: NetworkGuard) -> httpcore.AsyncConnectionPool:
+    """Connections that all pass the guard. Certificates are checked against the name that was asked.
 
-    def __init__(self, guard: NetworkGuard) -> None:
-        super().__init__(trust_env=False)
-        # httpx hands no network backend on, so the pool it made, still without connections, is replaced.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(), network_backend=_GuardedBackend(guard)
-        )
+    Authorities are those of certifi, or of SSL_CERT_FILE and SSL_CERT_DIR.
+    """
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    context = ssl.create_default_context(cafile=file if file or folder else certifi.where(), capath=folder)
+    return httpcore.AsyncConnectionPool(ssl_context=context, network_backend=_GuardedBackend(guard))
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
