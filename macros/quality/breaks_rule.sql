@@ -1,5 +1,5 @@
 {#-
-    Whether a listing breaks a rule that needs no other row. Only `required` speaks about a missing value, `type` also
+    Whether a listing breaks a rule that needs no other row; one that does is not broken here. Only `required` speaks about a missing value, `type` also
     about one that could not be read; NaN lies in no range and compares with nothing.
     `rule` names the rule's columns, `found` what its fields hold (is_missing, text_value, number_value, other_text,
     other_number), `listing` the listing itself.

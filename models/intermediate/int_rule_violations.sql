@@ -63,9 +63,7 @@ broken_alone as (
                 {{ field_as_text('listings', 'rules.other_position', 'rules.other_attribute') }} as other_text,
                 {{ field_as_number('listings', 'rules.other_position', 'rules.other_attribute') }} as other_number
         ) as found
-    where
-        rules.rule_type not in ('change_limit', 'unique_in_session')
-        and {{ breaks_rule('rules', 'found', 'listings') }}
+    where {{ breaks_rule('rules', 'found', 'listings') }}
 
 ),
 

@@ -383,7 +383,7 @@ select
     end as verdict,
     case when has_consequence and not is_overridden then consequence else 'none' end as consequence,
     case
-        when is_broken is null and value is null then 'not known for this session'
+        when value is null then 'not known for this session'
         when is_broken is null and threshold is null and field_name is null then 'no limit is set'
         when is_overridden then message || ' (overridden by --force)'
         else message

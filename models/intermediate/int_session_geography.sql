@@ -170,10 +170,10 @@ own_reaches as (
 
     select
         session_id,
-        max(located_count) as located_count,
+        located_count,
         min(distance) filter (where up_to_distance >= 0.9 * located_count) as reach_km
     from running_distances
-    group by session_id
+    group by session_id, located_count
 
 ),
 

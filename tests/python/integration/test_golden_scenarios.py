@@ -131,6 +131,8 @@ def test_3_only_the_complete_scope_counts_absences(
             assert failed.code == 1, failed.stdout + failed.stderr
             counts_south = feed.complete(day, without(south, "flat-101"), scope="south")
             assert (counts_south["missing"], counts_south["removed"]) == ((1, 0), (0, 1))[day - 2]
+            replaced = connection.execute("select count(*) from replaced_listings").fetchone()
+            assert replaced == (day - 2,), "an absence that removes nothing replaces nothing"
         counts_north = feed.partial(4, without(north, "flat-1"), scope=scope)
     assert (counts_north["missing"], counts_north["removed"]) == (0, 0)
     assert active(connection) == (north.keys() | south.keys()) - {"flat-101"}
