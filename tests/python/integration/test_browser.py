@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import ClassVar
 
 import psutil
@@ -23,6 +24,25 @@ def document(html: str) -> Response:
 
 def renderer(**options: float) -> Renderer:
     return Renderer("home-watch/1", guard=NetworkGuard.parse("127.0.0.1:9"), **{"ready_seconds": 5.0, **options})
+
+
+@pytest.mark.parametrize(
+    ("installed", "found"),
+    [
+        (["chromium-headless-shell"], "chromium-headless-shell"),
+        (["google-chrome", "chromium-headless-shell", "chromium"], "chromium"),
+        (["google-chrome", "chromium-headless-shell"], "chromium-headless-shell"),
+    ],
+)
+def test_browsers_of_the_system_are_found_by_name(
+    installed: list[str], found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in installed:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.delenv("PROPERTY_BROWSER", raising=False)
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "none"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_browser() == tmp_path / found
 
 
 def test_no_feature_is_on_that_playwright_switches_off() -> None:
