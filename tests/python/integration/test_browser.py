@@ -12,7 +12,7 @@ from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from loaders.browser import DISABLED_FEATURES, NotReadyError, Renderer, RenderError, find_browser
 from loaders.gateway import Gateway
-from loaders.http import Response
+from loaders.http import HttpClient, Response
 from loaders.network_guard import NetworkGuard
 from tests.python.integration.sites import Page, Site
 
@@ -56,6 +56,38 @@ def test_no_feature_is_on_that_playwright_switches_off() -> None:
     prefix = "--disable-features="
     (features,) = [each.removeprefix(prefix) for each in asyncio.run(arguments()) if each.startswith(prefix)]
     assert set(features.split(",")) <= set(DISABLED_FEATURES)
+
+
+def test_cookies_of_http_and_of_the_browser_stay_apart() -> None:
+    script = """(async () => {
+        document.cookie = "script=1";
+        await fetch("/first");
+        await fetch("/second");
+        document.body.className = "done";
+    })()"""
+    pages: dict[str, Page] = {
+        "/go": (302, {"Location": "/flat", "Set-Cookie": "redirect=1"}, ""),
+        "/flat": (200, {"Set-Cookie": "document=1"}, f"<body><script>{script}</script>"),
+        "/first": (200, {"Set-Cookie": "answer=1"}, ""),
+        "/second": (200, {}, ""),
+    }
+
+    async def run(site: Site) -> None:
+        guard = NetworkGuard.parse(site.url.removeprefix("http://"))
+        async with HttpClient(guard=guard) as client, Renderer(client.agent, tabs=1, guard=guard) as browser:
+            page = await client.get(f"{site.url}/go")
+            for _ in range(2):
+                await browser.render(page, ".done")
+            await client.get(f"{site.url}/second")
+        async with HttpClient(guard=guard) as another:
+            await another.get(f"{site.url}/second")
+
+    with Site(pages) as site:
+        asyncio.run(run(site))
+    fetched, rendered, again = site.cookies[:2], site.cookies[2:6], site.cookies[6:]
+    assert fetched == [None, "redirect=1"]
+    assert rendered == ["script=1", *["script=1; answer=1"] * 3]
+    assert again == ["redirect=1; document=1", None]
 
 
 def test_half_a_character_is_replaced() -> None:
