@@ -119,7 +119,14 @@ _UNNEEDED = ("Image", "Media", "Font")
 _BY_PERMISSION = ("Document", "XHR", "Fetch", "Ping", "Other")
 """Chromium takes `fetch` and EventSource for XHR, prefetching for Fetch, beacons for Ping, and scripts of workers, what
 is loaded ahead and the icon of the site for Other."""
-_SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+_SYSTEM_NAMES = (
+    "chromium",
+    "chromium-browser",
+    "chromium-headless-shell",
+    "google-chrome",
+    "google-chrome-stable",
+    "microsoft-edge",
+)
 _SYSTEM_PATHS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",

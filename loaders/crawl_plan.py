@@ -19,6 +19,7 @@ from loaders.robots import RobotsUnavailableError, fetch_robots
 from loaders.urls import origin
 
 _SQL = statements("crawl_sessions.sql")
+_MAX_NEXT_URLS = 10
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class CrawlPlan:
     """What a crawl would do. `delay_seconds` lie between two requests to a host, over all workers.
 
     `robots_verdict` is allowed, disallowed or unreadable. `pages_waiting` counts the pages of the session that would
-    be taken up, else the first page. `fresh_adverts` are not fetched as long as their card says what it said.
+    be taken up, else the first page, and `next_urls` names the first of them. `fresh_adverts` are not fetched as long
+    as their card says what it said.
     """
 
     source: str
@@ -47,6 +49,7 @@ class CrawlPlan:
     resumed_session_id: uuid.UUID | None
     pages_waiting: int
     pages_settled: int
+    next_urls: list[str]
 
 
 def plan_crawl(
@@ -88,6 +91,7 @@ def plan_crawl(
         resumed_session_id=session_id,
         pages_waiting=pages["waiting"] + pages["leased"] if session_id else 1,
         pages_settled=pages["settled"],
+        next_urls=_next_urls(connection, session_id) if session_id else [target.first.url],
         **asyncio.run(_manners(target, wanted)),
     )
 
@@ -121,6 +125,11 @@ def _resumable(connection: psycopg.Connection, target: Target, scope: str) -> uu
         {"source": target.source, "scope": scope, "target_url": target.first.url, "window": RESUME_WINDOW},
     )
     return next((session_id for session_id, is_stale in sessions if not is_stale), None)
+
+
+def _next_urls(connection: psycopg.Connection, session_id: uuid.UUID) -> list[str]:
+    rows = connection.execute(_SQL["next_pages"], {"session_id": session_id, "limit": _MAX_NEXT_URLS})
+    return [url for (url,) in rows]
 
 
 def _one(connection: psycopg.Connection, statement: str, **parameters: Any) -> dict[str, Any]:

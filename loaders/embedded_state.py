@@ -1,7 +1,7 @@
 """State that scripts carry in pages: a bounded search finds the objects in it that look like listings.
 
-`__NEXT_DATA__`, Nuxt payloads, Apollo caches and any other JSON in a script are read alike: no portal's own shape is
-known here, only the names that fields commonly have.
+`__NEXT_DATA__`, Nuxt payloads, Apollo caches, the rows of Next.js' app router and any other JSON or literal in a script
+are read alike: no portal's own shape is known here, only the names that fields commonly have.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count, islice
 from typing import Any
 
 from parsel import Selector
 
+from loaders.flight_rows import flight_documents, flight_pieces
 from loaders.listing_shapes import Shape, shape_of
+from loaders.script_literals import LiteralReader
 from loaders.structured_data import ItemList, StructuredListing, is_same_page
 from loaders.urls import absolute
 
@@ -32,8 +35,18 @@ _MAX_NODES = 60_000
 _MAX_DEPTH = 16
 _MIN_LENGTH = 60
 _ASSIGNED = re.compile(r"(?<![=!<>])=\s{0,4}(?=[{\[]|JSON\.parse\()")
+_COMPUTED = re.compile(
+    r"(?<![=!<>])=\s{0,4}(?=\(?\s{0,4}(?:function\b|\([\w$,\s]{0,2000}\)\s{0,4}=>))",
+)
+_PASSED = re.compile(
+    r"[\w$\])]\(\s{0,4}(?:(?:\"[^\"\n]{0,100}\"|'[^'\n]{0,100}'|[\w$.]{1,100})\s{0,4},\s{0,4}){0,3}(?=[{\[])"
+)
 _PARSED = re.compile(r"JSON\.parse\(\s*(?=\")")
 _NEIGHBOURS = re.compile(r"similar|related|recommend|nearby|recent|promo|advert(?:isement|ising)|previous|next", re.I)
+_HINT = re.compile(
+    r"price|precio|preis|prix|prezzo|prijs|cena|pris|(?<![a-z])rent(?![a-z])|(?:base|monthly)_?rent|rental", re.I
+)
+"""A price has one of these names, and a listing has a price; scripts without one are not parsed."""
 _DECODER = json.JSONDecoder()
 
 Node = dict[str, Any]
@@ -44,6 +57,8 @@ class EmbeddedState:
     """The listings that the scripts of one page carry."""
 
     roots: tuple[Any, ...]
+    passed: tuple[Any, ...]
+    """What scripts pass to functions; it counts where nothing else looks like a listing."""
     url: str
 
     def listing(self) -> StructuredListing | None:
@@ -70,43 +85,88 @@ class EmbeddedState:
 
     @cached_property
     def _shapes(self) -> list[Shape]:
-        return [shape for root in self.roots for shape in _listings_in(root, self.url)]
+        return self._shapes_in(self.roots) or self._shapes_in(self.passed)
+
+    def _shapes_in(self, roots: Iterable[Any]) -> list[Shape]:
+        numbers = count(1)
+        return [shape for root in roots for shape in _listings_in(root, self.url, numbers)]
 
 
 def embedded_state(selector: Selector, url: str) -> EmbeddedState:
-    """Read the JSON of a page's scripts; what is no JSON, or too large, is passed over."""
+    """Read the JSON and the literals of a page's scripts; what is broken, or too large, is passed over."""
     roots: list[Any] = []
+    passed: list[Any] = []
+    pieces: list[bytes] = []
+    literals = LiteralReader()
     left = _MAX_CHARACTERS
     for script in selector.css(_SELECTOR)[:_MAX_SCRIPTS]:
         text = script.xpath("string()").get() or ""
         left -= len(text)
         if left < 0:
             break
-        if len(text) >= _MIN_LENGTH:
-            roots += _documents(text, script.attrib.get("id"))
-    return EmbeddedState(tuple(roots), url)
+        streamed = flight_pieces(text)
+        if streamed is not None:
+            pieces += streamed
+        elif len(text) >= _MIN_LENGTH:
+            for document, is_passed in _documents(text, script.attrib.get("id"), literals):
+                (passed if is_passed else roots).append(document)
+    return EmbeddedState((*roots, *flight_documents(pieces)), tuple(passed), url)
 
 
-def _documents(text: str, script_id: str | None) -> Iterator[Any]:
-    """The JSON documents of one script: all of it, or what it assigns."""
+def _documents(text: str, script_id: str | None, literals: LiteralReader) -> Iterator[tuple[Any, bool]]:
+    """The documents of one script, and whether they are passed: all of it as JSON, or what it assigns and passes."""
     document = _json(text)
     if document is not None:
-        yield _revived(document) if script_id == "__NUXT_DATA__" else document
+        yield _revived(document) if script_id == "__NUXT_DATA__" else document, False
         return
+    read: list[tuple[int, int]] = []
+    unread: list[int] = []
+    for place, document, end in _json_after(_ASSIGNED, text):
+        if document is None:
+            unread.append(place)
+        else:
+            read.append((place, end))
+            yield document, False
+    if _HINT.search(text) is None:
+        return
+    unread += [found.end() for found in islice(_COMPUTED.finditer(text), _MAX_ASSIGNMENTS)]
+    passed: set[int] = set()
+    for place, document, _ in _json_after(_PASSED, text):
+        if document is None:
+            passed.add(place)
+        elif not _is_within(place, read):
+            yield document, True
+    places = {place for place in passed.union(unread) if not _is_within(place, read)}
+    for place, value in literals.read(text, places):
+        yield _without_layout(value), place in passed
+
+
+def _json_after(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, Any, int]]:
+    """Where values begin, with the JSON that stands there and where it ends; None where it is no JSON."""
     position = 0
     for _ in range(_MAX_ASSIGNMENTS):
-        found = _ASSIGNED.search(text, position)
+        found = pattern.search(text, position)
         if found is None:
             return
-        position = found.end()
+        place = position = found.end()
+        document = None
         try:
             parsed = _PARSED.match(text, position)
             document, position = _DECODER.raw_decode(text, parsed.end() if parsed else position)
         except (ValueError, RecursionError):
-            continue
-        document = _json(document) if isinstance(document, str) else document
-        if document is not None:
-            yield document
+            pass
+        yield place, _json(document) if isinstance(document, str) else document, position
+
+
+def _is_within(place: int, ranges: list[tuple[int, int]]) -> bool:
+    return any(start <= place < end for start, end in ranges)
+
+
+def _without_layout(state: Any) -> Any:
+    """Nuxt 2's state, in which `data` lists the page's components, not listings."""
+    if isinstance(state, dict) and "layout" in state and isinstance(state.get("data"), list):
+        return state | {"data": {str(number): part for number, part in enumerate(state["data"])}}
+    return state
 
 
 def _json(text: str) -> Any:
@@ -127,6 +187,8 @@ def _revived(payload: Any) -> Any:
         if not isinstance(place, int) or not 0 <= place < len(payload) or depth > _MAX_DEPTH or left[0] < 0:
             return None
         value = payload[place]
+        if isinstance(value, str):
+            left[0] -= len(value) // 100
         if isinstance(value, dict):
             return {key: value_at(entry, depth + 1) for key, entry in value.items()}
         if isinstance(value, list):
@@ -139,11 +201,13 @@ def _revived(payload: Any) -> Any:
     return value_at(0, 0)
 
 
-def _listings_in(root: Any, url: str) -> Iterator[Shape]:
-    """Objects that look like listings, outermost first. A list of them has a number of its own."""
+def _listings_in(root: Any, url: str, numbers: Iterator[int]) -> Iterator[Shape]:
+    """Objects that look like listings, outermost first. A list of them has a number of its own.
+
+    `children` are as deep as what they stand in: they nest as the elements of the page do.
+    """
     cache: Mapping[str, Any] = root if isinstance(root, dict) else {}
     waiting: deque[tuple[Any, int, int | None]] = deque([(root, 0, None)])
-    lists = 0
     for _ in range(_MAX_NODES):
         if not waiting:
             return
@@ -155,15 +219,18 @@ def _listings_in(root: Any, url: str) -> Iterator[Shape]:
             if shape is not None:
                 yield shape
                 continue
-            entries = [entry for key, entry in value.items() if not _NEIGHBOURS.search(key) or key.startswith("__")]
+            entries = [
+                (entry, depth - isinstance(entry, list) if key == "children" else depth + 1)
+                for key, entry in value.items()
+                if not _NEIGHBOURS.search(key) or key.startswith("__")
+            ]
             list_of = None
         elif isinstance(value, list):
-            lists += 1
-            entries, list_of = value, lists
+            entries, list_of = [(entry, depth + 1) for entry in value], next(numbers)
         else:
             continue
         if depth < _MAX_DEPTH:
-            waiting.extend((entry, depth + 1, list_of) for entry in entries if isinstance(entry, dict | list))
+            waiting.extend((entry, level, list_of) for entry, level in entries if isinstance(entry, dict | list))
 
 
 def _referenced(value: Any, cache: Mapping[str, Any]) -> Any:

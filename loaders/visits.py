@@ -85,12 +85,13 @@ class Visitor:
     async def _read(self, page: ClaimedPage, response: Response) -> Settlement:
         if response.media_type not in _MARKUP:
             return _failed(page, f"the page is {response.media_type}, not HTML", response.status)
-        document, via = Page(response.url, response.text, page.url), "http"
+        document, via, unready_reason = Page(response.url, response.text, page.url), "http", None
         try:
             if not await _in_thread(self.reader.is_ready, page.kind, document):
                 if await _in_thread(self.reader.is_plain_challenge, document):
                     return _blocked(page, response, _CHALLENGE)
-                document, via = await self._rendered(page, response), "browser"
+                document, unready_reason = await self._rendered(page, response)
+                via = "browser"
             content = await _in_thread(self.reader.read, page.kind, document, page.source_listing_id)
             check_amount(response.url, links=len(content.links), rows=len(content.observations))
         except NotReadyError as error:
@@ -101,7 +102,9 @@ class Visitor:
         except RenderError as error:
             return self._unrendered(page, response, error)
         except PageReadError as error:
-            return replace(_unreadable(page, error, response.status), document=document)
+            unreadable = _unreadable(page, error, response.status)
+            reason = "; ".join(filter(None, (unreadable.error, unready_reason)))
+            return replace(unreadable, error=reason, document=document)
         return Settlement(
             page,
             "done",
@@ -121,16 +124,17 @@ class Visitor:
         settlement = self._another_try(page, renderings, tries, error.message, http_status=response.status)
         return replace(settlement, is_transient=False)
 
-    async def _rendered(self, page: ClaimedPage, response: Response) -> Page:
+    async def _rendered(self, page: ClaimedPage, response: Response) -> tuple[Page, str | None]:
+        """The rendered page, and why it was not ready where no source file promises that it would be."""
         try:
             ready = self.reader.ready(page.kind) or partial(self._is_readable, page, response)
             html = await self.renderer.render(response, ready, is_allowed=self.hosts.is_allowed)
-            return Page(response.url, html, page.url)
+            return Page(response.url, html, page.url), None
         except NotReadyError as error:
             rendered = Page(response.url, error.html, page.url)
             if self.reader.promises_ready(page.kind) or await _in_thread(self.reader.is_challenge, rendered):
                 raise
-            return rendered
+            return rendered, error.message
 
     async def _is_readable(self, page: ClaimedPage, response: Response, html: str) -> bool:
         try:

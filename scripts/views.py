@@ -177,7 +177,8 @@ def print_plan(plan: CrawlPlan, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(plan))
         return
-    show(facts("Would be scraped", [(name.replace("_", " "), value) for name, value in asdict(plan).items()]))
+    told = asdict(plan) | {"next_urls": "\n".join(plan.next_urls)}
+    show(facts("Would be scraped", [(name.replace("_", " "), value) for name, value in told.items()]))
     if plan.robots_verdict != "allowed":
         output.print(
             Text(f"Nothing would be fetched: robots.txt is {plan.robots_verdict}; {plan.robots_reason}", "red")

@@ -62,6 +62,14 @@ select
 from scrape_pages
 where session_id = %(session_id)s;
 
+-- name: next_pages
+-- The pages of a session that are fetched next, in their order.
+select url
+from scrape_pages
+where session_id = %(session_id)s and state in ('todo', 'leased')
+order by priority, not_before, url
+limit %(limit)s;
+
 -- name: fresh_adverts
 -- Adverts that need no visit while their card says what it said.
 select count(*)

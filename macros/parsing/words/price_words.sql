@@ -71,7 +71,7 @@
             '/monat', 'pro monat', 'monatlich', 'mtl', '/mois', 'par mois', 'mensuel', 'cc/mois', '/mes',
             'al mes', 'por mes', 'mensual', 'mensuales', '/mês', 'por mês', 'mensal', '/mese', 'al mese', 'mensili',
             'per maand', '/maand', 'p/m', '/mnd', 'p/mnd', 'per mnd', 'pr mnd', 'pr. måned', 'pr måned', '/md',
-            '/måned', '/mån', '/månad', 'per månad', '/kk', 'kuukaudessa', '/mies', '/mc', 'miesięcznie', 'za miesiąc',
+            'per måned', '/måned', '/mån', '/månad', 'per månad', '/kk', 'kuukaudessa', '/mies', '/mc', 'miesięcznie', 'za miesiąc',
             '/miesiąc', '/měsíc', 'za měsíc', 'měsíčně', '/mesiac', '/mesec', 'mesačne', '/hó', '/hónap', 'havonta', '/lună',
             'pe lună', '/luna', 'в месяц', '/мес', '/месяц', 'в мес', 'мес', 'на місяць', '/міс', '/місяць', 'на месец', '/месец', 'mjesečno',
             'mesečno', '/ay', 'aylık', 'τον μήνα', '/μήνα', 'شهرياً', 'شهري', 'شهريا', 'ماهانه', 'לחודש', '/tháng',

@@ -36,12 +36,14 @@ class PlainCatalogue(MarketCatalogue):
 class Site:
     """A site on loopback that answers as told, page by page; with an ETag also that nothing changed.
 
-    `requests` are the paths it was asked for, `moments` when that was, `not_modified` where 304 was the answer.
+    `requests` are the paths it was asked for, `moments` when that was, `cookies` what came with them, `not_modified`
+    where 304 was the answer.
     """
 
     def __init__(self, pages: Mapping[str, Page | Callable[[int], Page]]) -> None:
         self.requests: list[str] = []
         self.moments: list[float] = []
+        self.cookies: list[str | None] = []
         self.not_modified: list[str] = []
         site = self
 
@@ -49,6 +51,7 @@ class Site:
             def do_GET(self) -> None:
                 site.requests.append(self.path)
                 site.moments.append(time.monotonic())
+                site.cookies.append(self.headers["Cookie"])
                 page = pages.get(self.path, (404, {}, "no such page"))
                 status, headers, body = page(site.requests.count(self.path)) if callable(page) else page
                 tag = headers.get("ETag")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import ClassVar
 
 import psutil
@@ -11,7 +12,7 @@ from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from loaders.browser import DISABLED_FEATURES, NotReadyError, Renderer, RenderError, find_browser
 from loaders.gateway import Gateway
-from loaders.http import Response
+from loaders.http import HttpClient, Response
 from loaders.network_guard import NetworkGuard
 from tests.python.integration.sites import Page, Site
 
@@ -25,6 +26,25 @@ def renderer(**options: float) -> Renderer:
     return Renderer("home-watch/1", guard=NetworkGuard.parse("127.0.0.1:9"), **{"ready_seconds": 5.0, **options})
 
 
+@pytest.mark.parametrize(
+    ("installed", "found"),
+    [
+        (["chromium-headless-shell"], "chromium-headless-shell"),
+        (["google-chrome", "chromium-headless-shell", "chromium"], "chromium"),
+        (["google-chrome", "chromium-headless-shell"], "chromium-headless-shell"),
+    ],
+)
+def test_browsers_of_the_system_are_found_by_name(
+    installed: list[str], found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in installed:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.delenv("PROPERTY_BROWSER", raising=False)
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "none"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_browser() == tmp_path / found
+
+
 def test_no_feature_is_on_that_playwright_switches_off() -> None:
     async def arguments() -> list[str]:
         async with async_playwright() as playwright:
@@ -36,6 +56,38 @@ def test_no_feature_is_on_that_playwright_switches_off() -> None:
     prefix = "--disable-features="
     (features,) = [each.removeprefix(prefix) for each in asyncio.run(arguments()) if each.startswith(prefix)]
     assert set(features.split(",")) <= set(DISABLED_FEATURES)
+
+
+def test_cookies_of_http_and_of_the_browser_stay_apart() -> None:
+    script = """(async () => {
+        document.cookie = "script=1";
+        await fetch("/first");
+        await fetch("/second");
+        document.body.className = "done";
+    })()"""
+    pages: dict[str, Page] = {
+        "/go": (302, {"Location": "/flat", "Set-Cookie": "redirect=1"}, ""),
+        "/flat": (200, {"Set-Cookie": "document=1"}, f"<body><script>{script}</script>"),
+        "/first": (200, {"Set-Cookie": "answer=1"}, ""),
+        "/second": (200, {}, ""),
+    }
+
+    async def run(site: Site) -> None:
+        guard = NetworkGuard.parse(site.url.removeprefix("http://"))
+        async with HttpClient(guard=guard) as client, Renderer(client.agent, tabs=1, guard=guard) as browser:
+            page = await client.get(f"{site.url}/go")
+            for _ in range(2):
+                await browser.render(page, ".done")
+            await client.get(f"{site.url}/second")
+        async with HttpClient(guard=guard) as another:
+            await another.get(f"{site.url}/second")
+
+    with Site(pages) as site:
+        asyncio.run(run(site))
+    fetched, rendered, again = site.cookies[:2], site.cookies[2:6], site.cookies[6:]
+    assert fetched == [None, "redirect=1"]
+    assert rendered == ["script=1", *["script=1; answer=1"] * 3]
+    assert again == ["redirect=1; document=1", None]
 
 
 def test_half_a_character_is_replaced() -> None:

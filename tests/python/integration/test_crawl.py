@@ -397,6 +397,8 @@ def test_a_portal_without_structured_data_is_an_error(database_url: str, connect
         scrape(database_url, url=f"{site.url}/flats", ready_seconds=0.5)
     assert "source file" in caught.value.hint
     assert connection.execute("select status from scrape_sessions").fetchall() == [("failed",)]
+    ((told,),) = connection.execute("select error from scrape_page_errors").fetchall()
+    assert "nothing to read appeared within 0.5 s of rendering" in told
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ from scripts.demo.market import EventKind, Market
 from scripts.demo.portal import DemoPortal
 from scripts.demo.snapshots import Snapshots
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSERS = ("chromium", "chromium-browser", "chromium-headless-shell", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -28,6 +28,13 @@ READINGS = {
                 {{ parse_currency('null::text', 'text', 'marked') }},
                 {{ assume_currency('null', 'null::text', 'text') }}
             ) as currency,
+            case
+                when source_currency is not null
+                    then coalesce(
+                        {{ parse_currency('null::text', 'text', 'marked') }},
+                        {{ assume_currency('source_currency', 'null::text', 'text') }}
+                    )
+            end as currency_with_it,
             {{ parse_price_period('null::text', 'words') }} as period,
             {{ parse_price_qualifier('null::text', 'words') }} as qualifier
         from (

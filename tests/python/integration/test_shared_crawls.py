@@ -303,12 +303,28 @@ def test_commands_tell_of_broken_crawls_and_take_them_up(command: Command, broke
 
     plan = command.ok("scrape", "--resume", prefix, "--dry-run", "--json").json
     assert (plan["resumed_session_id"], plan["pages_waiting"]) == (str(session_id), 4)
+    assert plan["next_urls"] == [f"{site.url}/flat/{number}" for number in (1, 10, 11, 12)]
+    assert f"{site.url}/flat/12" in command.ok("scrape", "--resume", prefix, "--dry-run").stdout
     assert command.ok("worker").stdout.strip() == "No crawl is running."
     joined = command.ok("worker", "--session-id", prefix, "--json").json
     assert [session["listings_seen"] for session in joined["sessions"]] == [FLATS]
     assert command.ok("status", "--json").json["attention"] == []
     finished = command.run("scrape", "--resume", prefix)
     assert (finished.code, "only a crawl that was broken off" in finished.stderr) == (2, True)
+
+
+def test_a_dry_run_names_the_first_pages_that_are_open(
+    command: Command, connection: psycopg.Connection, broken_off: Any
+) -> None:
+    site, session_id = broken_off
+    connection.execute("update scrape_pages set state = 'todo', not_before = now() where page_kind = 'detail'")
+    connection.execute("update scrape_pages set state = 'leased', priority = -1 where url like '%/flat/7'")
+    connection.execute("update scrape_pages set not_before = now() + interval '1 hour' where url like '%/flat/1'")
+    plan = command.ok("scrape", "--resume", str(session_id)[:8], "--dry-run", "--json").json
+    assert FLATS == plan["pages_waiting"] == 12
+    in_order = (7, 10, 11, 12, 2, 3, 4, 5, 6, 8)
+    assert plan["next_urls"] == [f"{site.url}/flat/{number}" for number in in_order]
+    assert site.requests == ["/robots.txt"]
 
 
 def test_every_failed_try_is_told(command: Command, database_url: str, connection: psycopg.Connection) -> None:
@@ -343,6 +359,7 @@ def test_a_dry_run_fetches_robots_alone(
     assert plan["start_url"] == plan["scope"] == f"{site.url}/flats"
     assert (plan["robots_verdict"], plan["delay_seconds"], plan["names_contact"]) == ("allowed", 7.0, False)
     assert (plan["pages_waiting"], plan["resumed_session_id"]) == (1, None)
+    assert plan["next_urls"] == [f"{site.url}/flats"]
     assert "set PROPERTY_USER_AGENT" in " ".join(shown.split())
     assert (closed["robots_verdict"], closed["names_contact"]) == ("disallowed", True)
     assert "home-watch/2" in closed["robots_reason"]

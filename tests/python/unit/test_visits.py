@@ -154,6 +154,19 @@ def test_a_page_of_which_rendering_leaves_a_captcha_is_blocked(reader: Reader) -
     assert (settlement.state, settlement.page_class) == ("failed", "blocked")
 
 
+def test_why_a_page_never_became_ready_is_told_beside_what_cannot_be_read() -> None:
+    left = NotReadyError("nothing to read appeared within 15 s of rendering (api.example refused it)", SHELL)
+    settlement = visit(Portal(SHELL, rendered=left))
+    assert (settlement.state, settlement.is_transient) == ("failed", False)
+    assert "publishes no structured data that can be read" in (settlement.error or "")
+    assert (settlement.error or "").endswith("; " + left.message)
+
+
+def test_a_page_that_never_became_ready_and_can_be_read_has_no_error() -> None:
+    settlement = visit(Portal(SHELL, rendered=NotReadyError("nothing appeared", ADVERT)))
+    assert (settlement.state, settlement.via, settlement.error) == ("done", "browser", None)
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_refusal_with_a_captcha_is_blocked(status: int) -> None:
     assert visit(Portal(CONTACT_FORM, status=status)).page_class == "blocked"
