@@ -199,7 +199,7 @@ def test_an_operator_overrides_the_gate_and_the_limit_on_removals(
         ("allow mass removal", counts["session_id"]),
     ]
     details = connection.execute("select details from admin_audit_log where action = 'allow mass removal'").fetchone()
-    assert details == ({"source": "feed", "scope": "default"},)
+    assert details == ({"source": "feed", "scope": "all"},)
 
 
 def test_a_retired_scope_keeps_no_listing_active(feed: Feed, command: Command, connection: psycopg.Connection) -> None:
