@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,8 +37,13 @@ _BUILT = f"{_DATABASE}_built"
 
 
 def pytest_configure() -> None:
-    """Let crawls reach the portals of tests, which listen on one loopback address, and nothing else that is private."""
+    """Let crawls reach the portals of tests, which listen on one loopback address, and nothing else that is private.
+
+    A shell starts what it puts into the background deaf to Ctrl-C; commands under test have to hear it.
+    """
     os.environ["PROPERTY_ALLOW_PRIVATE_NETWORK"] = "127.0.0.1"
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
