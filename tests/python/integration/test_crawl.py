@@ -211,7 +211,7 @@ def test_killed_and_taken_up_again(
 def test_interrupted_and_taken_up_again(
     database_url: str, connection: psycopg.Connection, crawl: Crawl, portal: DemoPortal
 ) -> None:
-    connection.execute("update sources set requests_per_second = 20")
+    connection.execute("update sources set requests_per_second = 5")
     process = start_crawl(database_url, portal)
     wait_until(lambda: connection.execute("select 1 from scrape_pages where state = 'done'").fetchone())
     with pytest.raises(BusyError, match="another process is scraping demo_portal"):
