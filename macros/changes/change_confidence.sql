@@ -5,8 +5,8 @@
         believed once = kind x reliability x (0.6 + 0.4 x coverage) x (1 - 0.5 x magnitude)
         confidence    = 1 - (1 - believed once) x 0.5 ^ evidence
 
-    `evidence` counts observations beyond the first that support it. ('updated', 0.98, 0, 1, 0) -> 0.98;
-    ('updated', 0.98, 0.9, 1, 0) -> 0.54, confirmed by the next observation 0.77.
+    `evidence` counts observations beyond the first that support it; -1, where none did, is taken for 0.
+    ('updated', 0.98, 0, 1, 0) -> 0.98; ('updated', 0.98, 0.9, 1, 0) -> 0.54, confirmed by the next observation 0.77.
 -#}
 {% macro change_confidence(change_type, reliability, magnitude, coverage, evidence) -%}
 round(
@@ -24,7 +24,7 @@ round(
             * {{ reliability }}
             * (0.6 + 0.4 * {{ coverage }})
             * (1 - 0.5 * least(greatest(coalesce({{ magnitude }}, 0), 0), 1))
-        ) * power(0.5, {{ evidence }})
+        ) * power(0.5, greatest({{ evidence }}, 0))
     )::numeric, 4
 )::double precision
 {%- endmacro %}
