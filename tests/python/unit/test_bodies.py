@@ -35,22 +35,22 @@ def received(encoding: str, data: bytes, cap: int = CAP, piece: int = 1_000) -> 
 @pytest.mark.parametrize(
     ("encoding", "data"),
     [
-        ("", TEXT),
-        ("identity", TEXT),
-        ("gzip", gzip.compress(TEXT)),
-        (" GZIP ", gzip.compress(TEXT)),
-        ("x-gzip", gzip.compress(TEXT)),
-        ("gzip", gzip.compress(TEXT[:900]) + gzip.compress(b"") + gzip.compress(TEXT[900:])),
-        ("gzip", gzip.compress(TEXT) + bytes(10)),
-        ("deflate", zlib.compress(TEXT)),
-        ("deflate", raw_deflate(TEXT)),
+        pytest.param("", TEXT, id="plain"),
+        pytest.param("identity", TEXT, id="identity"),
+        pytest.param("gzip", gzip.compress(TEXT), id="gzip"),
+        pytest.param(" GZIP ", gzip.compress(TEXT), id="in capitals"),
+        pytest.param("x-gzip", gzip.compress(TEXT), id="x-gzip"),
+        pytest.param("gzip", b"".join(map(gzip.compress, (TEXT[:900], b"", TEXT[900:]))), id="three members"),
+        pytest.param("gzip", gzip.compress(TEXT) + bytes(10), id="with filling"),
+        pytest.param("deflate", zlib.compress(TEXT), id="deflate"),
+        pytest.param("deflate", raw_deflate(TEXT), id="deflate without its header"),
     ],
 )
 def test_bodies_are_unpacked_piece_by_piece(encoding: str, data: bytes, piece: int) -> None:
     assert received(encoding, data, piece=piece) == (TEXT, True)
 
 
-@pytest.mark.parametrize(("encoding", "data"), [("", TEXT), ("gzip", gzip.compress(TEXT))])
+@pytest.mark.parametrize(("encoding", "data"), [("", TEXT), ("gzip", gzip.compress(TEXT))], ids=["plain", "gzip"])
 def test_bodies_are_cut_at_the_cap(encoding: str, data: bytes) -> None:
     assert received(encoding, data, cap=len(TEXT)) == (TEXT, True)
     assert received(encoding, data, cap=len(TEXT) - 1) == (TEXT[:-1], False)
@@ -59,10 +59,10 @@ def test_bodies_are_cut_at_the_cap(encoding: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("encoding", "packed"),
     [
-        ("gzip", gzip.compress(TEXT)),
-        ("gzip", gzip.compress(TEXT) + gzip.compress(TEXT)),
-        ("deflate", zlib.compress(TEXT)),
-        ("deflate", raw_deflate(TEXT)),
+        pytest.param("gzip", gzip.compress(TEXT), id="gzip"),
+        pytest.param("gzip", gzip.compress(TEXT) + gzip.compress(TEXT), id="two members"),
+        pytest.param("deflate", zlib.compress(TEXT), id="deflate"),
+        pytest.param("deflate", raw_deflate(TEXT), id="deflate without its header"),
     ],
 )
 def test_a_packed_body_that_is_cut_off_is_worth_another_try(encoding: str, packed: bytes) -> None:
