@@ -303,7 +303,7 @@ def test_commands_tell_of_broken_crawls_and_take_them_up(command: Command, broke
 
     plan = command.ok("scrape", "--resume", prefix, "--dry-run", "--json").json
     assert (plan["resumed_session_id"], plan["pages_waiting"]) == (str(session_id), 4)
-    assert plan["next_urls"] == [f"{site.url}/flat/{number}" for number in (1, 10, 11, 12)]
+    assert sorted(plan["next_urls"]) == [f"{site.url}/flat/{number}" for number in (1, 10, 11, 12)]
     assert f"{site.url}/flat/12" in command.ok("scrape", "--resume", prefix, "--dry-run").stdout
     assert command.ok("worker").stdout.strip() == "No crawl is running."
     joined = command.ok("worker", "--session-id", prefix, "--json").json
