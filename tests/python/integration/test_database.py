@@ -81,9 +81,9 @@ def test_a_failing_migration_leaves_nothing_behind(
 
 @pytest.mark.first_build
 def test_plain_dbt_build_on_a_clean_database_and_with_pending_sessions(
-    command: Command, connection: psycopg.Connection, tmp_path: Path
+    command: Command, connection: psycopg.Connection, parsed_project: Path, tmp_path: Path
 ) -> None:
-    clean = plain_dbt(command.database_url, tmp_path / "target", "build")
+    clean = plain_dbt(command.database_url, parsed_project, "build")
     assert clean.returncode == 0, clean.stdout
     assert connection.execute("select count(*) from sync_metadata").fetchone() == (0,), "nothing to do leaves no row"
 
@@ -93,12 +93,12 @@ def test_plain_dbt_build_on_a_clean_database_and_with_pending_sessions(
         command.ok("import", file, "--source", "feed", "--complete", *times, *MAPPING, "--no-sync")
     for synced in (11, 12):
         # The unit tests have passed above, and read none of these tables.
-        built = plain_dbt(command.database_url, tmp_path / "target", "build", *WITHOUT_UNIT_TESTS)
+        built = plain_dbt(command.database_url, parsed_project, "build", *WITHOUT_UNIT_TESTS)
         assert built.returncode == 0, built.stdout
         assert connection.execute("select count(*) from properties_live").fetchone() == (synced,)
     assert connection.execute("select array_agg(distinct status) from scrape_sessions").fetchone() == (["complete"],)
     before = tables(connection)
-    assert plain_dbt(command.database_url, tmp_path / "target", "build", *WITHOUT_UNIT_TESTS).returncode == 0
+    assert plain_dbt(command.database_url, parsed_project, "build", *WITHOUT_UNIT_TESTS).returncode == 0
     assert tables(connection) == before
 
 
