@@ -31,7 +31,8 @@ def page_key(url: str, first_page: tuple[str, str] | None = None) -> str:
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
         if not _TRACKING_PARAMETER.fullmatch(name) and (name, value) != first_page
     ]
-    return urlunsplit((parts.scheme, _host_and_port(parts), parts.path or "/", urlencode(kept), ""))
+    # Sorted once more: what is no text in UTF-8 is read as another character than the one it was sorted by.
+    return urlunsplit((parts.scheme, _host_and_port(parts), parts.path or "/", urlencode(sorted(kept)), ""))
 
 
 def start_url(url: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from loaders.errors import UsageError
@@ -41,6 +41,7 @@ def test_page_one_has_one_key() -> None:
 # Tables of Unicode are made at the first draw, which takes a while on a busy machine.
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.text(max_size=30), st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=4))
+@example("", {"\x80": "", "%80": ""})
 def test_a_key_is_its_own_key(path: str, query: dict[str, str]) -> None:
     pairs = "&".join(f"{name}={value}" for name, value in query.items())
     key = page_key(f"https://portal.example/{path}?{pairs}")
