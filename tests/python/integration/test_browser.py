@@ -16,6 +16,8 @@ from loaders.http import HttpClient, Response
 from loaders.network_guard import NetworkGuard
 from tests.python.integration.sites import Page, Site
 
+pytestmark = pytest.mark.slow
+
 
 def document(html: str) -> Response:
     """A document as it was fetched; what its scripts do needs no portal."""

@@ -175,6 +175,7 @@ def test_docs_hold_models_columns_and_lineage(command: Command, tmp_path: Path) 
         assert text.lower() in page.lower()
 
 
+@pytest.mark.slow
 def test_db_commands(command: Command) -> None:
     environment = {"DATABASE_URL": command.database_url}
     assert command.ok("db", "url").stdout.strip() == command.database_url

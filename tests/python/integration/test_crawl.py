@@ -339,6 +339,7 @@ def filled(shell: str, document: Any) -> str:
     return shell.replace("FILLING", FILLING % json.dumps(document))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shell",
     [

@@ -61,6 +61,7 @@ def kill_crawl_of(source: str) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_no_source_stops_another(command: Command, connection: psycopg.Connection, config: Path) -> None:
     pages = {"/": results("/1", "/2"), "/1": flat("a1", 100_000), "/2": flat("a2", 200_000), "/no": (403, {}, "no")}
     with Site(pages) as site:
