@@ -48,7 +48,7 @@ class WorkerFailedError(click.ClickException):
 
 
 @click.command()
-@click.option("--sample", "size", default=240, show_default=True, help="How many mutants to try.")
+@click.option("--sample", "size", default=210, show_default=True, help="How many mutants to try.")
 @click.option("--seed", default=1, show_default=True, help="Which ones: the same seed, the same mutants.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Mutate only these files, such as macros/changes/*.sql.")
 @click.option("--processes", default=2, show_default=True, help="How many mutants are tried at a time.")
