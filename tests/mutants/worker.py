@@ -40,7 +40,7 @@ _DOES_NOT_COMPILE = re.compile(
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _LAST_RESORT = ("tests/python/integration/test_golden_scenarios.py", "tests/python/integration/test_transitions.py")
 _OF_PUBLICATION = tuple(
-    f"tests/python/integration/test_{name}.py" for name in ("database", "undo", "gate", "import", "upgrade", "faults")
+    f"tests/python/integration/test_{name}.py" for name in ("upgrade", "import", "gate", "undo", "database", "faults")
 )
 _LAST_RESORT_BY_FOLDER = {
     "macros/quality/": ("tests/python/integration/test_rules.py",),
