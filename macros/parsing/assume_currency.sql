@@ -1,8 +1,10 @@
 {#-
     The currency of a price that does not name one: the source's own. Beside a dollar sign it decides only where it is a
-    dollar or a peso itself, else US dollars are meant. Beside '¥', 'kr' or 'Rs' it decides only if it is written so.
+    dollar or a peso itself, else US dollars are meant; beside '元' only where it is a yuan itself, else those of China.
+    Beside '¥', 'kr' or 'Rs' it decides only if it is written so.
     ('CAD', NULL, '$ 900') -> 'CAD'; ('UAH', NULL, '$ 900') -> 'USD'; (NULL, NULL, '$ 900') -> 'USD';
-    ('NOK', NULL, '900 kr') -> 'NOK'; ('EUR', NULL, '900 kr') -> NULL; (NULL, NULL, '900') -> NULL.
+    ('NOK', NULL, '900 kr') -> 'NOK'; ('EUR', NULL, '900 kr') -> NULL; ('TWD', NULL, '900元') -> 'TWD';
+    (NULL, NULL, '900') -> NULL.
 -#}
 {% macro assume_currency(source_currency, currency_text, price_text) -%}
 {%- set said = "concat(" ~ currency_text ~ ", ' ', " ~ price_text ~ ")" -%}
@@ -13,6 +15,7 @@ case
         {{ said }} ~ '[$]|{{ _apart('дол') }}'
         and coalesce({{ source_currency }}, '') not in ('{{ currencies_with_dollar_sign() | join("', '") }}')
         then 'USD'
+    when {{ said }} like '%元%' and coalesce({{ source_currency }}, '') not in ('CNY', 'HKD', 'MOP', 'TWD') then 'CNY'
     {% for codes, sign in _currencies_by_shared_sign().items() %}
         when {{ source_currency }} not in ('{{ codes.split() | join("', '") }}') and {{ said }} ~ '{{ sign }}'
             then null

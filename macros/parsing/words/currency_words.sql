@@ -14,7 +14,7 @@
         'CHF': ['Fr', 'SFr', 'sFr', 'Franken'],
         'CLF': ['UF'],
         'CLP': ['CLP$'],
-        'CNY': ['元', 'RMB', 'CN¥'],
+        'CNY': ['RMB', 'CN¥'],
         'COP': ['COP$', 'COL$'],
         'CRC': ['₡'],
         'CZK': ['Kč', 'kč', 'KČ', 'Kc'],
@@ -75,7 +75,7 @@
 
 {#- Signs that several currencies share, so that they say where the price is and not in what it is. -#}
 {% macro shared_currency_signs() %}
-    {% do return({'shared': ['$', '¥', 'kr', 'Kr', 'KR', 'Rs', 'rs', '₨', 'дол', 'ريال', 'تومان', '〒']}) %}
+    {% do return({'shared': ['$', '¥', 'kr', 'Kr', 'KR', 'Rs', 'rs', '₨', 'дол', '元', 'ريال', 'تومان', '〒']}) %}
 {% endmacro %}
 
 {#- Codes of the currencies that are written with a dollar sign, alone or beside letters. -#}
