@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count, islice
 from typing import Any
@@ -89,7 +89,12 @@ class EmbeddedState:
 
     def _shapes_in(self, roots: Iterable[Any]) -> list[Shape]:
         numbers = count(1)
-        return [shape for root in roots for shape in _listings_in(root, self.url, numbers)]
+        found = [entry for root in roots for entry in _listings_in(root, self.url, numbers)]
+        lengths = Counter(shape.list_number for shape, _ in found)
+        return [
+            replace(shape, list_number=None) if is_wrapped and lengths[shape.list_number] == 1 else shape
+            for shape, is_wrapped in found
+        ]
 
 
 def embedded_state(selector: Selector, url: str) -> EmbeddedState:
@@ -201,36 +206,64 @@ def _revived(payload: Any) -> Any:
     return value_at(0, 0)
 
 
-def _listings_in(root: Any, url: str, numbers: Iterator[int]) -> Iterator[Shape]:
-    """Objects that look like listings, outermost first. A list of them has a number of its own.
+@dataclass(frozen=True)
+class _Place:
+    """Where a value stands: how deep, in which list, and under which keys each entry of that list holds an object."""
 
-    `children` are as deep as what they stand in: they nest as the elements of the page do.
+    depth: int
+    list_number: int | None = None
+    shared: frozenset[str] = frozenset()
+    is_wrapped: bool = False
+    """Whether it is what an entry of the list holds, not the entry itself."""
+
+
+def _listings_in(root: Any, url: str, numbers: Iterator[int]) -> Iterator[tuple[Shape, bool]]:
+    """Objects that look like listings, outermost first, and whether entries of their list wrap them.
+
+    A list of listings has a number of its own, as has [{"node": {…}}, {"node": {…}}]. `children` are as deep as what
+    they stand in: they nest as the elements of the page do.
     """
     cache: Mapping[str, Any] = root if isinstance(root, dict) else {}
-    waiting: deque[tuple[Any, int, int | None]] = deque([(root, 0, None)])
+    waiting: deque[tuple[Any, _Place]] = deque([(root, _Place(0))])
     for _ in range(_MAX_NODES):
         if not waiting:
             return
-        value, depth, list_number = waiting.popleft()
+        value, place = waiting.popleft()
         value = _referenced(value, cache)
         if isinstance(value, dict):
             value = {key: _referenced(entry, cache) for key, entry in value.items()}
-            shape = shape_of(value, url, list_number)
+            shape = shape_of(value, url, place.list_number)
             if shape is not None:
-                yield shape
+                yield shape, place.is_wrapped
                 continue
-            entries = [
-                (entry, depth - isinstance(entry, list) if key == "children" else depth + 1)
+            inside = [
+                (entry, _place_within(place, key, entry))
                 for key, entry in value.items()
                 if not _NEIGHBOURS.search(key) or key.startswith("__")
             ]
-            list_of = None
         elif isinstance(value, list):
-            entries, list_of = [(entry, depth + 1) for entry in value], next(numbers)
+            entry_place = _Place(place.depth + 1, next(numbers), _shared_keys(value))
+            inside = [(entry, entry_place) for entry in value]
         else:
             continue
-        if depth < _MAX_DEPTH:
-            waiting.extend((entry, level, list_of) for entry, level in entries if isinstance(entry, dict | list))
+        if place.depth < _MAX_DEPTH:
+            waiting.extend((entry, inner) for entry, inner in inside if isinstance(entry, dict | list))
+
+
+def _place_within(place: _Place, key: str, entry: Any) -> _Place:
+    depth = place.depth - isinstance(entry, list) if key == "children" else place.depth + 1
+    if key in place.shared:
+        return _Place(depth, place.list_number, is_wrapped=True)
+    return _Place(depth)
+
+
+def _shared_keys(entries: list[Any]) -> frozenset[str]:
+    """The keys under which each of several entries holds an object."""
+    held = [
+        {key for key, value in entry.items() if isinstance(value, dict)} if isinstance(entry, dict) else set()
+        for entry in entries
+    ]
+    return frozenset(set.intersection(*held)) if len(held) > 1 else frozenset()
 
 
 def _referenced(value: Any, cache: Mapping[str, Any]) -> Any:

@@ -144,11 +144,34 @@ def test_literals_are_read_to_a_depth() -> None:
     assert "x" not in json.dumps(assigned("[" * 40 + "'x'" + "]" * 40))
 
 
+def ids_of_list(state: EmbeddedState) -> list[str | None] | None:
+    listed = state.item_list()
+    return listed and [item if isinstance(item, str) else item.listing_id for item in listed.items]
+
+
 def test_lists_of_two_scripts_are_two_lists() -> None:
     one, other = ([FLAT | {"id": str(number)} for number in numbers] for numbers in ((1, 2, 3), (4, 5)))
-    listed = state_of(f"a = {json.dumps(one)}", f"a = {json.dumps(other)}").item_list()
-    assert listed is not None
-    assert [item if isinstance(item, str) else item.listing_id for item in listed.items] == ["1", "2", "3"]
+    assert ids_of_list(state_of(f"a = {json.dumps(one)}", f"a = {json.dumps(other)}")) == ["1", "2", "3"]
+
+
+def test_lists_whose_entries_hold_the_listings() -> None:
+    flats = [FLAT | {"id": str(number)} for number in range(3)]
+    edges = [{"cursor": "x", "node": flat, "media": {"a": 1}} for flat in flats]
+    assert ids_of_list(state_of(f"a = {json.dumps({'edges': edges})}")) == ["0", "1", "2"]
+    hits = [{"_source": flat} for flat in flats]
+    assert ids_of_list(state_of(f"a = {json.dumps({'hits': hits})}")) == ["0", "1", "2"]
+    cache = {"list": [{"node": {"__ref": f"Flat:{flat['id']}"}} for flat in flats]}
+    cache |= {f"Flat:{flat['id']}": flat for flat in flats}
+    assert ids_of_list(state_of(f"a = {json.dumps(cache)}")) == ["0", "1", "2"]
+    assert ids_of_list(state_of(f"a = {json.dumps([{'first': flats[0]}, {'second': flats[1]}])}")) is None
+
+
+def test_the_only_listing_among_parts_of_a_page_is_its_listing() -> None:
+    parts = [{"kind": "title", "props": {"a": 1}}, {"kind": "flat", "props": FLAT | {"id": "7"}}]
+    state = state_of(f"a = {json.dumps(parts)}")
+    listing = state.listing()
+    assert (listing and listing.listing_id, state.item_list()) == ("7", None)
+    assert state_of(f"a = {json.dumps([*parts, parts[1]])}").listing() is None
 
 
 def streamed(rows: str) -> str:
