@@ -13,6 +13,7 @@ from loaders import barriers
 from loaders.database import schema_name
 from loaders.errors import PropertyManagerError
 from scripts.config import project_root, property_home
+from scripts.dbt_connections import connections_kept
 from scripts.interrupts import wait_interruptibly
 
 if TYPE_CHECKING:
@@ -201,7 +202,8 @@ def _run(database_url: str, arguments: Sequence[str], manifest: Manifest | None 
     # without this a process spends seconds on each of its later runs.
     flags = list(impl.DEFAULT_BASE_BEHAVIOR_FLAGS)
     try:
-        result = dbtRunner(manifest=manifest, callbacks=[_reach_barriers]).invoke(list(arguments))
+        with connections_kept():
+            result = dbtRunner(manifest=manifest, callbacks=[_reach_barriers]).invoke(list(arguments))
     finally:
         impl.DEFAULT_BASE_BEHAVIOR_FLAGS[:] = flags
     if isinstance(result.exception, KeyboardInterrupt):

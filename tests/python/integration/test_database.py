@@ -10,7 +10,10 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import psycopg
@@ -20,8 +23,12 @@ from psycopg.conninfo import conninfo_to_dict
 
 from loaders.database import connect, statements
 from loaders.migrate import DatabaseNewerThanCodeError, known_migrations, migrate
+from scripts.dbt_connections import connections_kept
 from tests.python.conftest import ROOT, Command
 from tests.python.integration.snapshots import MAPPING, flats, tables, write_csv
+
+if TYPE_CHECKING:
+    from dbt.adapters.postgres.connections import PostgresConnectionManager
 
 pytestmark = [pytest.mark.core, pytest.mark.slow]
 
@@ -349,3 +356,74 @@ def test_a_malformed_rule_is_refused_when_inserted(connection: psycopg.Connectio
         connection.execute(
             "insert into validation_rules (rule_name, field_name, rule_type, rule_config, severity) values " + rule
         )
+
+
+def test_dbt_connections_are_kept_between_nodes(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """A sync has more than twenty nodes; each of dbt's two threads has one connection for all that it works on.
+
+    The others are those of the command itself, of hooks, and of reading the catalogue.
+    """
+    command.ok("import", write_csv(tmp_path / "feed.csv", flats(2)), "--source", "feed", *MAPPING, "--no-sync")
+    before = _sessions(connection)
+    command.ok("sync-pending")
+    assert 4 < _sessions(connection) - before < 16
+
+
+def test_a_kept_connection_of_dbt_is_rolled_back_and_a_broken_one_replaced(
+    connection: psycopg.Connection, database_url: str
+) -> None:
+    manager = _connection_manager(database_url)
+
+    def backend(node: str) -> int:
+        manager.set_connection_name(node)
+        with manager.get_thread_connection().handle.cursor() as cursor:
+            cursor.execute("select pg_backend_pid()")
+            return cursor.fetchone()[0]
+
+    with connections_kept():
+        first = backend("model.one")
+        manager.release()
+        state = connection.execute("select state from pg_stat_activity where pid = %s", [first]).fetchone()
+        assert state == ("idle",)
+        assert backend("test.two") == first
+        connection.execute("select pg_terminate_backend(%s, 5000)", [first])
+        manager.release()
+        second = backend("model.three")
+        manager.release()
+        assert second != first
+        outside = backend("master")
+        manager.release()
+        assert outside == second
+        assert backend("master") != second
+        manager.release()
+    kept_no_more = backend("model.four")
+    manager.release()
+    assert backend("model.five") != kept_no_more
+    manager.release()
+
+
+def _connection_manager(database_url: str) -> PostgresConnectionManager:
+    from dbt.adapters.postgres.connections import PostgresConnectionManager, PostgresCredentials
+
+    parts = conninfo_to_dict(database_url)
+    credentials = PostgresCredentials(
+        host=str(parts["host"]),
+        user=str(parts["user"]),
+        port=int(parts.get("port") or 5432),
+        password=str(parts.get("password", "")),
+        database=str(parts["dbname"]),
+        schema="public",
+    )
+    return PostgresConnectionManager(SimpleNamespace(credentials=credentials), get_context("spawn"))
+
+
+def _sessions(connection: psycopg.Connection) -> int:
+    """How many connections to this database there have been, once dbt's have ended."""
+    at_work = "select count(*) from pg_stat_activity where application_name like 'property-manager%'"
+    while connection.execute(at_work).fetchone() != (0,):
+        time.sleep(0.01)
+    counted = connection.execute("select sessions from pg_stat_database where datname = current_database()").fetchone()
+    assert counted is not None
+    return counted[0]
