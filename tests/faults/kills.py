@@ -50,18 +50,12 @@ def kills_at_steps(stories: Sequence[Story], repeat: int, *, is_chained: bool) -
 def kills_at_nodes(nodes: Sequence[str], again: Collection[str], repeat: int, *, is_chained: bool) -> Iterator[Kills]:
     """Kills of the import before and after nodes of dbt, every other time as the first command of a process.
 
-    Nodes that are not run `again` are always run by a first one. Chained, several in their order before recovery, and
-    of nodes that are not run again only after: what is there before one is what is there after the one before it.
+    Nodes that are not run `again` are always run by a first one. Chained, several in their order before recovery.
     """
     for number in range(repeat):
         for is_first in (True, False):
             own = [node for node in nodes if is_first == (number % 2 == 1 or node not in again)]
-            points = [
-                f"{barrier}:{node}"
-                for node in own
-                for barrier in NODE_BARRIERS
-                if barrier == "after_node" or node in again or not is_chained
-            ]
+            points = [f"{barrier}:{node}" for node in own for barrier in NODE_BARRIERS]
             # dbt runs the queries of a hook before it says that the hook begins: then the sync is done.
             closing = [point for point in points if _CLOSING_HOOK in point]
             others = [point for point in points if point not in closing]

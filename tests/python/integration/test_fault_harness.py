@@ -1,8 +1,7 @@
 """The short form of `make faults`, on the server and the parsed project of the other tests: each step once.
 
-Every barrier of every story, every page, before and after every node of dbt that each sync runs, after every seed and
-view that a process builds once, and 20 random times. What would recover is killed at the next step; the tables are
-compared after each story, and in between after every 32 kills at nodes.
+Every barrier of every story, every page, before and after every node of dbt, and 20 random times. What would recover is
+killed at the next step; the tables are compared after each story, and in between after every 32 kills at nodes.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ SHORT = ("--repeat", "1", "--chained", "--random", "20", "--rounds", "0", "--pro
 @pytest.mark.parametrize(
     ("groups", "least"),
     [
-        (("kill at a node of a first sync", "kill at a node of a later sync"), 70),
+        (("kill at a node of a first sync", "kill at a node of a later sync"), 96),
         (("kill at a named step", "kill at random times", "signals and lost clients"), 82),
     ],
     ids=["nodes of dbt", "named steps and random times"],
