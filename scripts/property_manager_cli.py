@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,9 +13,26 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.commands import database, landing, project, reading, recovery, rules, sources, syncing
+from scripts.interrupts import InterruptedCommandError, sigterm_interrupts
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class InterruptibleGroup(click.Group):
+    """Commands that SIGTERM ends as Ctrl-C does, also while they are still starting."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for; exit code 130 where it was interrupted."""
+        try:
+            with sigterm_interrupts():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from scripts.console import print_error
+
+            interrupted = InterruptedCommandError()
+            print_error(interrupted, as_json=False)
+            sys.exit(interrupted.exit_code)
+
+
+@click.group(cls=InterruptibleGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="property-manager", prog_name="property-manager")
 def main() -> None:
     """Turn repeated scrapes of property portals into one live table and a history of every change.

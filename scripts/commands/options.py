@@ -42,7 +42,7 @@ def operation(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
         from scripts.config import load_dotenv
         from scripts.console import print_error
-        from scripts.interrupts import InterruptedCommandError, sigterm_interrupts
+        from scripts.interrupts import InterruptedCommandError
         from scripts.logs import start_logging, told
 
         as_json = bool(kwargs.get("as_json"))
@@ -54,8 +54,7 @@ def operation(command: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(error.exit_code)
         try:
             logger.info("%s started", command.__name__)
-            with sigterm_interrupts():
-                result = command(*args, **kwargs)
+            result = command(*args, **kwargs)
             logger.info("%s finished", command.__name__)
         except PropertyManagerError as error:
             logger.exception("%s failed: %s", command.__name__, error.message)

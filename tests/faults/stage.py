@@ -158,11 +158,15 @@ class Stage:
         return self.fork(command, **environment)
 
     def fork(self, work: Callable[[], object], **environment: str) -> Running:
-        """Do some work in a process of its own, whose output goes to a file."""
+        """Do some work in a process of its own, whose output goes to a file; it has begun when this returns."""
         output = self.folder / f"output-{time.monotonic_ns()}"
+        begun, begins = os.pipe()
         pid = os.fork()
         if pid:
             output.touch()
+            os.close(begins)
+            os.read(begun, 1)
+            os.close(begun)
             return Running(pid, output)
         code = 1
         try:
@@ -172,6 +176,7 @@ class Stage:
             os.dup2(descriptor, 2)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._set_environment(environment)
+            os.close(begins)
             work()
             code = 0
         except SystemExit as exit_:

@@ -219,6 +219,21 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"dbt", "playwri
     assert said.stdout.endswith("[]\n")
 
 
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_a_command_still_starts_ends_it_as_later_ones_do(number: str) -> None:
+    program = f"""
+import signal
+from scripts import config
+from scripts.property_manager_cli import main
+config.load_dotenv = lambda: signal.raise_signal(signal.{number})
+main(["status"])
+"""
+    said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (130, "")
+    assert "interrupted" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
 def _open_crawl(connection: psycopg.Connection, session_id: str) -> None:
     connection.execute("insert into sources (source) values ('feed') on conflict do nothing")
     connection.execute(
