@@ -402,7 +402,7 @@ def _texts(root: _Element) -> Iterator[str]:
 
 
 def _inline(text: str | None) -> str:
-    return " ".join(re.split(r"\s", text)) if text else ""
+    return text.replace("\n", " ") if text else ""
 
 
 def _read_fields(
