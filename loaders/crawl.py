@@ -506,7 +506,6 @@ def long_lived_objects_set_aside() -> Iterator[None]:
     Trees of pages fill its generations fast, and each time it would look through all of the program: a third of the
     processor's time of a crawl.
     """
-    gc.collect()
     gc.freeze()
     try:
         yield
