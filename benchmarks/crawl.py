@@ -31,7 +31,7 @@ from workplace import database, workplace
 from loaders.database import connect, statements
 from scripts.demo.pages import ADVERTS_PER_PAGE
 
-ROUNDS = 3
+ROUNDS = 5
 KILLS = 10
 DELAY_SECONDS = 1.0
 POLL_SECONDS = 0.05
