@@ -31,7 +31,7 @@ from workplace import database, workplace
 from loaders.database import connect, statements
 from scripts.demo.pages import ADVERTS_PER_PAGE
 
-ROUNDS = 3
+ROUNDS = 5
 KILLS = 10
 DELAY_SECONDS = 1.0
 POLL_SECONDS = 0.05
@@ -201,12 +201,12 @@ def measure_scripts(server_url: str) -> Iterator[Figure]:
 
 
 def measure_fetching(server_url: str) -> Iterator[Figure]:
-    """Compare pages per processor second with an HTTP client and parsel, which keep nothing."""
+    """Compare pages per processor second with aiohttp and parsel, which keep nothing."""
     portal = Portal()
     ours, bare = _best_of(ROUNDS, server_url, portal, ("ours", "bare"), lambda side: side.own_seconds)
     pages = portal.adverts + portal.adverts // ADVERTS_PER_PAGE
     yield Figure(
-        "pages per CPU second / HTTP client + parsel",
+        "pages per CPU second / aiohttp + parsel",
         f"{bare / ours:.2f} = {pages / ours:.0f} / {pages / bare:.0f}",
         "≥ 0.4",
         bare / ours >= 0.4,

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urljoin
 
-import httpx
+import aiohttp
 from parsel import Selector
 from playwright.async_api import Browser, async_playwright
 
@@ -42,7 +42,7 @@ def ours(url: str) -> list[Advert]:
 
 
 def bare(url: str) -> list[Advert]:
-    """Ask for every page with an HTTP client and read it with parsel: no robots, no retries, nothing kept."""
+    """Ask for every page with aiohttp and read it with parsel: no robots, no retries, nothing kept."""
     return asyncio.run(_with_client(url, _fetch_adverts))
 
 
@@ -52,13 +52,13 @@ def naive(url: str) -> list[Advert]:
 
 
 async def _with_client(
-    url: str, read: Callable[[httpx.AsyncClient, list[str]], Awaitable[list[Advert]]]
+    url: str, read: Callable[[aiohttp.ClientSession, list[str]], Awaitable[list[Advert]]]
 ) -> list[Advert]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with aiohttp.ClientSession() as client:
         adverts: dict[str, None] = {}
         page: str | None = url
         while page is not None:
-            document = Selector((await client.get(page)).text)
+            document = await _read_page(client, page)
             links = document.css(".card-title a::attr(href)").getall()
             adverts.update(dict.fromkeys(urljoin(page, link) for link in links))
             following = document.css("nav.paging a[rel=next]::attr(href)").get()
@@ -66,15 +66,20 @@ async def _with_client(
         return await read(client, list(adverts))
 
 
-async def _fetch_adverts(client: httpx.AsyncClient, urls: list[str]) -> list[Advert]:
+async def _read_page(client: aiohttp.ClientSession, url: str) -> Selector:
+    async with client.get(url) as answer:
+        return Selector(await answer.text())
+
+
+async def _fetch_adverts(client: aiohttp.ClientSession, urls: list[str]) -> list[Advert]:
     async def fetch(url: str) -> Advert:
-        document = Selector((await client.get(url)).text)
+        document = await _read_page(client, url)
         return {name: document.css(css).get() for name, css in _FIELDS.items()}
 
     return await _at_once(TASKS, fetch, urls)
 
 
-async def _render_adverts(_: httpx.AsyncClient, urls: list[str]) -> list[Advert]:
+async def _render_adverts(_: aiohttp.ClientSession, urls: list[str]) -> list[Advert]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser(), args=_TO_RUN_AT_ALL)
 

@@ -386,7 +386,8 @@ class _Crawl:
                 return
             pause = SHORTEST_PAUSE if wait > 0 else min(2 * pause, LONGEST_PAUSE)
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), min(max(wait, pause), BATCH_SECONDS))
+                async with asyncio.timeout(min(max(wait, pause), BATCH_SECONDS)):
+                    await changed.wait()
 
     async def _visit(self, visitor: Visitor, page: ClaimedPage) -> None:
         settlement = await visitor.visit(page)
@@ -505,7 +506,6 @@ def long_lived_objects_set_aside() -> Iterator[None]:
     Trees of pages fill its generations fast, and each time it would look through all of the program: a third of the
     processor's time of a crawl.
     """
-    gc.collect()
     gc.freeze()
     try:
         yield

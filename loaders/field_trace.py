@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from parsel import Selector
 
 from loaders.fields import ALL_FIELDS, LISTING_FIELDS
-from loaders.pages import Page, PageContent, PageKind, field_text
+from loaders.pages import Page, PageContent, PageKind, field_text, matches
 from loaders.source_files import DetailRules, ListRules, PageRules, Rule
 
 STRUCTURED_DATA = "structured data"
@@ -73,7 +73,7 @@ def _list_parts(rules: ListRules, page: Page, cards: Sequence[Selector]) -> Iter
     following = page.selector.css(rules.next)
     yield _trace("next", following.xpath("@href").get() if following else None, Rule(rules.next), len(following))
     if rules.count:
-        found = page.selector.css(rules.count.css)
+        found = matches(page.selector, rules.count.css)
         yield _trace("count", _part_text(page, "count", rules.count, found), rules.count, len(found))
 
 
@@ -88,13 +88,13 @@ def _card_fields(rules: ListRules, page: Page, cards: Sequence[Selector]) -> Ite
 
 def _first_choice(page: Page, scope: Selector, name: str, alternatives: Sequence[Rule]) -> FieldTrace:
     """The alternative that a reader takes: the first with text, unless one before it finds too little."""
-    present = [rule for rule in alternatives if rule.within is None or page.selector.css(rule.within)]
+    present = [rule for rule in alternatives if rule.within is None or matches(page.selector, rule.within)]
     if not present:
         rule = alternatives[0]
         return FieldTrace(name, None, rule.css, rule.matches, 0, "unknown")
     traces = []
     for rule in present:
-        found = scope.css(rule.css)
+        found = matches(scope, rule.css)
         traces.append(_trace(name, _part_text(page, name, rule, found), rule, len(found)))
         if traces[-1].outcome != "empty":
             return traces[-1]
@@ -106,7 +106,7 @@ def _trace(name: str, value: str | None, rule: Rule, found: int) -> FieldTrace:
     return FieldTrace(name, value, rule.css, rule.matches, found, outcome)
 
 
-def _part_text(page: Page, name: str, rule: Rule, found: Sequence[Selector]) -> str | None:
+def _part_text(page: Page, name: str, rule: Rule, found: Sequence[Any]) -> str | None:
     return field_text(page, name, rule, found) if found else None
 
 

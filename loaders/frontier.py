@@ -444,13 +444,16 @@ class Frontier:
         verdict = None
         for host_name in sorted({each.page.host for each in settlements}):
             troubles: list[Settlement] = []
+            has_answered = False
             for each in settlements:
                 if each.page.host == host_name:
                     if each.state == "done":
                         troubles.clear()
-                        self._hosts.succeeded([host_name])
+                        has_answered = True
                     elif each.is_transient:
                         troubles.append(each)
+            if has_answered:
+                self._hosts.succeeded([host_name])
             if not troubles:
                 continue
             blocks = sum(each.page_class == "blocked" for each in troubles)

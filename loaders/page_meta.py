@@ -29,9 +29,9 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 def listing_of_meta(selector: Selector, url: str) -> StructuredListing:
     """The fields that meta elements give; whether they speak of a listing at all, only a price among them tells."""
     contents: dict[str, list[str]] = {}
-    for meta in selector.css("meta[content]"):
-        name = meta.attrib.get("property") or meta.attrib.get("name") or ""
-        if content := meta.attrib["content"].strip():
+    for meta in selector.root.iter("meta"):
+        name = meta.get("property") or meta.get("name") or ""
+        if content := meta.get("content", "").strip():
             contents.setdefault(name.lower(), []).append(content)
     fields: dict[str, str | None] = {
         field: next(contents[name][0] for name in names if name in contents)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from lxml.etree import _Element
-from parsel import Selector, SelectorList
+from lxml.etree import XPath, XPathError, _Element
+from parsel import Selector
+from parsel.csstranslator import HTMLTranslator
 
 from loaders.fields import LISTING_FIELDS
 from loaders.page_limits import PageReadError, believable_count, check_document
@@ -187,7 +188,7 @@ def is_challenge(page: Page) -> bool:
     """Whether a page asks for proof of a human instead of showing what was asked for."""
     if page.selector.css(_CHALLENGES) or is_plain_challenge(page):
         return True
-    text = text_of(page.selector) or ""
+    text = text_of(page.selector.root) or ""
     if len(text) > _BARE_CHARACTERS:
         return False
     return bool(page.selector.css(_CHALLENGE_SCRIPTS) or _CHALLENGE_TEXT.search(text.replace("’", "'")))
@@ -198,7 +199,7 @@ def is_plain_challenge(page: Page) -> bool:
 
     A widget alone may belong to a form beside the adverts.
     """
-    heads = page.selector.css("title, h1")
+    heads = matches(page.selector, "title, h1")
     return any(_CHALLENGE_WORDS.search(text_of(head) or "") for head in heads) or bool(
         page.selector.css(_PLAIN_CHALLENGES)
     )
@@ -228,7 +229,7 @@ class SelectorReader:
     def is_ready(self, kind: PageKind, page: Page) -> bool:
         """Whether `ready` matches."""
         rules = self._rules_of(kind)
-        return bool(page.selector.css(rules.ready)) if rules else self._structured.is_ready(kind, page)
+        return bool(matches(page.selector, rules.ready)) if rules else self._structured.is_ready(kind, page)
 
     def is_challenge(self, page: Page) -> bool:
         """The usual challenges, and the source file's own `blocked` selectors."""
@@ -373,11 +374,24 @@ def _require_same(page: Page, known_id: str | None, own_id: str | None) -> None:
         raise PageReadError(f"{page.url} shows listing {own_id}, while its card leads to {known_id}")
 
 
-def text_of(selector: Selector) -> str | None:
+def matches(scope: Selector, css: str) -> list[Any]:
+    """What a CSS selector finds: elements, or texts. As `Selector.css`, which makes much of each single match."""
+    try:
+        return _compiled(css)(scope.root)
+    except XPathError as error:
+        raise ValueError(f"{css!r} cannot be looked for: {error}") from error
+
+
+@lru_cache(maxsize=1024)
+def _compiled(css: str) -> XPath:
+    return XPath(HTMLTranslator().css_to_xpath(css), smart_strings=False)
+
+
+def text_of(found: Any) -> str | None:
     """The text of an element or attribute as seen: white space collapsed, blocks on lines of their own."""
-    if not isinstance(selector.root, _Element):
-        return " ".join(str(selector.get()).split()) or None
-    lines = "".join(_texts(selector.root)).split("\n")
+    if not isinstance(found, _Element):
+        return " ".join(str(found).split()) or None
+    lines = "".join(_texts(found)).split("\n")
     return "\n".join(line for line in (" ".join(line.split()) for line in lines) if line) or None
 
 
@@ -402,7 +416,7 @@ def _texts(root: _Element) -> Iterator[str]:
 
 
 def _inline(text: str | None) -> str:
-    return " ".join(re.split(r"\s", text)) if text else ""
+    return text.replace("\n", " ") if text else ""
 
 
 def _read_fields(
@@ -411,7 +425,7 @@ def _read_fields(
     """Raw text by field, and the names of the fields that the page could have carried."""
     fields: dict[str, str | None] = {}
     observed = []
-    is_there = cache(lambda css: bool(page.selector.css(css)))
+    is_there = cache(lambda css: bool(matches(page.selector, css)))
     for name, alternatives in rules.items():
         present = [rule for rule in alternatives if rule.within is None or is_there(rule.within)]
         if not present:
@@ -419,7 +433,7 @@ def _read_fields(
         observed.append(name)
         fields[name] = None
         for rule in present:
-            found = scope.css(rule.css)
+            found = matches(scope, rule.css)
             if len(found) < rule.matches:
                 raise TooFewMatchesError(page.url, f"{origin}.{name}", rule, len(found))
             if found and (text := field_text(page, name, rule, found)) is not None:
@@ -428,7 +442,7 @@ def _read_fields(
     return fields, observed
 
 
-def field_text(page: Page, name: str, rule: Rule, found: SelectorList) -> str | None:
+def field_text(page: Page, name: str, rule: Rule, found: Sequence[Any]) -> str | None:
     """The text of what a selector found, as it is stored; None where it holds none."""
     if name not in _LIST_FIELDS:
         text = _matched(rule, text_of(found[0]))
@@ -451,7 +465,7 @@ def _matched(rule: Rule, text: str | None) -> str | None:
 
 
 def _count(page: Page, rule: Rule) -> int | None:
-    found = page.selector.css(rule.css)
+    found = matches(page.selector, rule.css)
     if len(found) < rule.matches:
         raise TooFewMatchesError(page.url, "list.count", rule, len(found))
     text = _matched(rule, text_of(found[0])) if found else None
@@ -468,7 +482,7 @@ def _attributes(page: Page, rules: DetailRules) -> dict[str, str | None]:
         return {}
     attributes: dict[str, str | None] = {}
     for row in page.selector.css(rules.attribute_rows.rows):
-        names, values = row.css(rules.attribute_rows.name), row.css(rules.attribute_rows.value)
+        names, values = matches(row, rules.attribute_rows.name), matches(row, rules.attribute_rows.value)
         name = text_of(names[0]) if names else None
         if name is not None:
             attributes[name.removeprefix("attributes.")] = text_of(values[0]) if values else None

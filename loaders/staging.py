@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import count
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -258,8 +259,12 @@ def refresh_statistics(connection: psycopg.Connection) -> None:
 
 def array_literal(names: Iterable[str]) -> str:
     """A PostgreSQL array literal of texts."""
-    quoted = ('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"' for name in names)
-    return "{" + ",".join(quoted) + "}"
+    return "{" + ",".join(map(_quoted, names)) + "}"
+
+
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> str:
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def check_listing_id(source_listing_id: str | None) -> _Refusal | None:

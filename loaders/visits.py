@@ -22,6 +22,9 @@ from loaders.staging import Observation
 RENDER_TRIES = 2
 """How often a page is rendered, no more often than it is fetched; failed requests count apart."""
 
+SMALL_CHARACTERS = 32 * 1024
+"""A document of no more is read at once: handing it to a thread costs more time than others wait meanwhile."""
+
 _NOT_MODIFIED = 304
 _GONE = frozenset({404, 410})
 _BLOCKED = frozenset({401, 403, 451})
@@ -72,7 +75,7 @@ class Visitor:
 
     async def _refused(self, page: ClaimedPage, response: Response) -> Settlement:
         document = Page(response.url, response.text, page.url)
-        if await _in_thread(self.reader.is_challenge, document):
+        if await _found_in(document, self.reader.is_challenge, document):
             return _blocked(page, response, f"HTTP {response.status} with a challenge page")
         error = f"HTTP {response.status}"
         if not is_retryable(response.status):
@@ -87,16 +90,16 @@ class Visitor:
             return _failed(page, f"the page is {response.media_type}, not HTML", response.status)
         document, via, unready_reason = Page(response.url, response.text, page.url), "http", None
         try:
-            if not await _in_thread(self.reader.is_ready, page.kind, document):
-                if await _in_thread(self.reader.is_plain_challenge, document):
+            if not await _found_in(document, self.reader.is_ready, page.kind, document):
+                if await _found_in(document, self.reader.is_plain_challenge, document):
                     return _blocked(page, response, _CHALLENGE)
                 document, unready_reason = await self._rendered(page, response)
                 via = "browser"
-            content = await _in_thread(self.reader.read, page.kind, document, page.source_listing_id)
+            content = await _found_in(document, self.reader.read, page.kind, document, page.source_listing_id)
             check_amount(response.url, links=len(content.links), rows=len(content.observations))
         except NotReadyError as error:
             unready = Page(response.url, error.html, page.url)
-            if await _in_thread(self.reader.is_challenge, unready):
+            if await _found_in(unready, self.reader.is_challenge, unready):
                 return _blocked(page, response, _CHALLENGE)
             return replace(self._unrendered(page, response, error), document=unready)
         except RenderError as error:
@@ -132,13 +135,14 @@ class Visitor:
             return Page(response.url, html, page.url), None
         except NotReadyError as error:
             rendered = Page(response.url, error.html, page.url)
-            if self.reader.promises_ready(page.kind) or await _in_thread(self.reader.is_challenge, rendered):
+            if self.reader.promises_ready(page.kind) or await _found_in(rendered, self.reader.is_challenge, rendered):
                 raise
             return rendered, error.message
 
     async def _is_readable(self, page: ClaimedPage, response: Response, html: str) -> bool:
         try:
-            return await _in_thread(self.reader.is_ready, page.kind, Page(response.url, html, page.url))
+            document = Page(response.url, html, page.url)
+            return await _found_in(document, self.reader.is_ready, page.kind, document)
         except PageReadError:
             # Reading it will tell why, and waiting does not mend it.
             return True
@@ -166,9 +170,11 @@ class Visitor:
         return Settlement(page, "todo", http_status=http_status, error=error, wait=wait, is_transient=True)
 
 
-async def _in_thread(read: Callable[..., Result], *arguments: Any) -> Result:
-    """Read a document beside the crawl; what no reader can cope with is a page that cannot be read."""
+async def _found_in(document: Page, read: Callable[..., Result], *arguments: Any) -> Result:
+    """Read a document, a large one beside the crawl; what no reader can cope with is a page that cannot be read."""
     try:
+        if len(document.html) <= SMALL_CHARACTERS:
+            return read(*arguments)
         return await asyncio.to_thread(read, *arguments)
     except RecursionError as error:
         raise PageReadError("the page is nested too deeply to be read") from error

@@ -2,7 +2,7 @@
 -- Keeps documents of a crawl's pages, compressed; a later try at a page replaces an earlier one.
 insert into page_bodies (session_id, url, source, document_url, body)
 select %(session_id)s, kept.url, %(source)s, kept.document_url, kept.body
-from unnest(%(urls)s::text [], %(document_urls)s::text [], %(bodies)s::bytea []) as kept (url, document_url, body)
+from unnest(%(urls)s::text [], %(document_urls)s::text [], %(bodies)b::bytea []) as kept (url, document_url, body)
 order by kept.url
 on conflict (session_id, url) do update
 set document_url = excluded.document_url, body = excluded.body, fetched_at = excluded.fetched_at;

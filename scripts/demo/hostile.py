@@ -34,7 +34,7 @@ class Target(NamedTuple):
 
     @property
     def spellings(self) -> dict[str, str]:
-        """Ways to write where it is in a redirect. HTTP clients may take the octal and the full-width one for none."""
+        """Ways to write where it is in a redirect."""
         return {
             "dotted": f"http://127.0.0.2:{self.port}/",
             "decimal": f"http://2130706434:{self.port}/",

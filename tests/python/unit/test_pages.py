@@ -247,4 +247,4 @@ def test_without_structured_data_the_error_counts_broken_blocks() -> None:
 
 def test_text_of_keeps_blocks_apart_and_numbers_together() -> None:
     html = "<div id=x> 1<b>2</b>50 <p>a\n b</p><p>c<br>d</p><script>no()</script><!-- no --> e </div>"
-    assert text_of(Selector(html).css("#x")[0]) == "1250\na b\nc\nd\ne"
+    assert text_of(Selector(html).css("#x")[0].root) == "1250\na b\nc\nd\ne"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from loaders.browser import NotReadyError, Ready, RenderError
 from loaders.frontier import ClaimedPage, Settlement
 from loaders.http import Response
-from loaders.pages import Reader, StructuredReader, reader_of
+from loaders.pages import Page, PageContent, PageKind, Reader, StructuredReader, reader_of
 from loaders.politeness import RetryPolicy
 from loaders.source_files import BUILT_IN, load_source_file
-from loaders.visits import Visitor
+from loaders.visits import SMALL_CHARACTERS, Visitor
 from tests.python.integration.sites import flat
 
 URL = "https://portal.example/flat/1"
@@ -170,3 +171,16 @@ def test_a_page_that_never_became_ready_and_can_be_read_has_no_error() -> None:
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_refusal_with_a_captcha_is_blocked(status: int) -> None:
     assert visit(Portal(CONTACT_FORM, status=status)).page_class == "blocked"
+
+
+@pytest.mark.parametrize(("characters", "is_apart"), [(SMALL_CHARACTERS, False), (SMALL_CHARACTERS + 1, True)])
+def test_a_large_document_is_read_beside_the_crawl(characters: int, is_apart: bool) -> None:
+    threads: list[threading.Thread] = []
+
+    class Watched(StructuredReader):
+        def read(self, kind: PageKind, page: Page, known_id: str | None = None) -> PageContent:
+            threads.append(threading.current_thread())
+            return super().read(kind, page, known_id)
+
+    assert visit(Portal(ADVERT.ljust(characters)), reader=Watched()).state == "done"
+    assert [thread is not threading.main_thread() for thread in threads] == [is_apart]
