@@ -30,7 +30,8 @@ FULL_DISK_BYTES = 64_000_000
 # What the pool has to tell, such as a rollback after an error, whoever held the connection is told anyway.
 logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
 
-_LOST = re.compile("08...|53100|57P0.")  # SQLSTATEs: connection exceptions, disk full, the server's end
+_DISK_FULL = "53100"
+_LOST = re.compile(f"08...|{_DISK_FULL}|57P0.")  # SQLSTATEs: connection exceptions, disk full, the server's end
 _STATEMENT_HEADER = re.compile(r"^-- name: (?P<name>\w+)\n-- (?P<purpose>.+)\n", re.MULTILINE)
 
 
@@ -118,10 +119,19 @@ def lost_connection(
     A server that cannot write its log ends all connections without a word about the disk; where the disk can be seen
     from here, `free_database_bytes` tells what is free on it.
     """
-    if not isinstance(error, psycopg.OperationalError) or not _LOST.match(error.sqlstate or "08000"):
+    if not isinstance(error, psycopg.OperationalError):
         return None
-    cause = str(error).strip().partition("\n")[0]
-    if isinstance(error, psycopg.errors.DiskFull) or is_disk_full(free_database_bytes):
+    return explained_loss(str(error), error.sqlstate, free_database_bytes)
+
+
+def explained_loss(
+    message: str, sqlstate: str | None, free_database_bytes: Callable[[], int | None] | None = None
+) -> DatabaseUnavailableError | None:
+    """As `lost_connection`, for the message and the SQLSTATE of any driver; without a SQLSTATE no server answered."""
+    if not _LOST.match(sqlstate or "08000"):
+        return None
+    cause = message.strip().partition("\n")[0]
+    if sqlstate == _DISK_FULL or is_disk_full(free_database_bytes):
         return no_space_left(cause)
     return DatabaseUnavailableError(
         f"the connection to the database was lost: {cause}",

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from loaders import barriers
-from loaders.database import schema_name
-from loaders.errors import PropertyManagerError
+from loaders.database import explained_loss, schema_name
+from loaders.errors import DatabaseUnavailableError, PropertyManagerError
 from scripts.config import project_root, property_home
+from scripts.database import free_database_bytes
 from scripts.dbt_connections import connections_kept
 from scripts.interrupts import wait_interruptibly
 
@@ -213,10 +214,20 @@ def _run(database_url: str, arguments: Sequence[str], manifest: Manifest | None 
 
 def _outcome(result: Any) -> DbtOutcome:
     if result.exception is not None:
-        raise DbtFailedError(str(result.exception), f"The log is {log_directory() / 'dbt.log'}.")
+        failed = DbtFailedError(str(result.exception), f"The log is {log_directory() / 'dbt.log'}.")
+        raise _lost_connection(result.exception) or failed from result.exception
     failures = [_failure(node) for node in result.result.results if node.status in ("error", "fail", "runtime error")]
     node_seconds = {each.node.unique_id.split(".", 2)[-1]: each.execution_time for each in result.result.results}
     return DbtOutcome(success=bool(result.success), failures=tuple(failures), node_seconds=node_seconds)
+
+
+def _lost_connection(exception: BaseException | None) -> DatabaseUnavailableError | None:
+    """What to tell of a run that dbt gave up as it had no connection outside of nodes; None for other exceptions."""
+    from psycopg2 import OperationalError
+
+    while exception is not None and not isinstance(exception, OperationalError):
+        exception = exception.__cause__ or exception.__context__
+    return None if exception is None else explained_loss(str(exception), exception.pgcode, free_database_bytes)
 
 
 def _failure(result: BaseResult) -> NodeFailure:

@@ -67,12 +67,15 @@ def lost(stage: Stage, home: Path, story: Story, fault: Callable[[Path], None], 
     with stage.connect() as connection:
         acknowledged = connection.execute(_ACKNOWLEDGED).fetchone()
     fault(home)
-    ended = running.wait()
+    try:
+        ended = running.wait()
+    finally:
+        embedded_postgres.start(home)
     if ended.code != 0:
         assert ended.code == 1, f"exit code {ended.code}\n{ended.output}"
         assert "hint:" in ended.output, f"no next step\n{ended.output}"
-        assert "unexpected" not in ended.output, f"no cause\n{ended.output}"
-    embedded_postgres.start(home)
+        assert "the database" in ended.output, f"no cause\n{ended.output}"
+        assert "error: unexpected" not in ended.output, f"no cause\n{ended.output}"
     with stage.connect() as connection:
         kept = connection.execute(_ACKNOWLEDGED).fetchone()
         following = story.next_command(connection)

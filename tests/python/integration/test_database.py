@@ -22,8 +22,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from loaders.database import connect, statements
+from loaders.errors import DatabaseUnavailableError
 from loaders.migrate import DatabaseNewerThanCodeError, known_migrations, migrate
 from scripts.dbt_connections import connections_kept
+from scripts.dbt_runner import DbtProject
 from tests.python.conftest import ROOT, Command
 from tests.python.integration.snapshots import MAPPING, flats, tables, write_csv
 
@@ -402,6 +404,19 @@ def test_a_kept_connection_of_dbt_is_rolled_back_and_a_broken_one_replaced(
     manager.release()
     assert backend("model.five") != kept_no_more
     manager.release()
+
+
+def test_a_run_of_dbt_that_gets_no_connection_names_the_database(
+    command: Command, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROPERTY_HOME", str(command.home))
+    project = DbtProject(command.database_url)
+    project.parse()
+    refuse = sql.SQL("alter database {} allow_connections false")
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(refuse.format(sql.Identifier(str(conninfo_to_dict(command.database_url)["dbname"]))))
+    with pytest.raises(DatabaseUnavailableError, match=r"the connection to the database was lost: .*not currently"):
+        project.build("sync")
 
 
 def _connection_manager(database_url: str) -> PostgresConnectionManager:
