@@ -62,7 +62,7 @@ def lost(stage: Stage, home: Path, story: Story, fault: Callable[[Path], None], 
     running = stage.start(*story.command)
     time.sleep(share * story.seconds[True])
     with stage.connect() as connection:
-        before = _acknowledged(connection)
+        before = _acknowledged(connection, story)
     fault(home)
     try:
         ended = running.wait()
@@ -74,7 +74,7 @@ def lost(stage: Stage, home: Path, story: Story, fault: Callable[[Path], None], 
         assert "the database" in ended.output, f"no cause\n{ended.output}"
         assert "error: unexpected" not in ended.output, f"no cause\n{ended.output}"
     with stage.connect() as connection:
-        after = _acknowledged(connection)
+        after = _acknowledged(connection, story)
         following = story.next_command(connection)
     assert all(kept >= known for known, kept in zip(before, after, strict=True)), (before, after)
     recovered = stage.ok(*following)
@@ -82,15 +82,15 @@ def lost(stage: Stage, home: Path, story: Story, fault: Callable[[Path], None], 
     return recovered.seconds
 
 
-def _acknowledged(connection: psycopg.Connection) -> tuple[int, int]:
-    """How many raw rows are landed and how many changes published; there is no feed before the first sync."""
-    (landed, feed) = connection.execute(
-        "select (select count(*) from property_scrapes_staging), to_regclass('property_changes')"
-    ).fetchone()
-    if feed is None:
-        return landed, 0
-    (published,) = connection.execute("select count(*) from property_changes where is_published").fetchone()
-    return landed, published
+def _acknowledged(connection: psycopg.Connection, story: Story) -> tuple[int, int]:
+    """How many raw rows and published changes there are that the story may not lose."""
+    count_landed = "select count(*) from property_scrapes_staging"
+    count_published = "select count(*) from property_changes where is_published"
+    (has_feed,) = connection.execute("select to_regclass('property_changes') is not null").fetchone()
+    return (
+        0 if story.removes_raw_rows else connection.execute(count_landed).fetchone()[0],
+        connection.execute(count_published).fetchone()[0] if has_feed else 0,
+    )
 
 
 def disk_full(stage: Stage, story: Story, room: int) -> None:

@@ -55,6 +55,7 @@ class Story:
     steps: tuple[str, ...] = ()
     """Barriers as they follow when every command is killed at the first one it reaches; by default `reached`."""
     repeats_itself: bool = False
+    removes_raw_rows: bool = False
     is_dated: bool = True
     """Whether its sessions have times that are the same in every run."""
     command: tuple[str, ...] = ()
@@ -167,7 +168,13 @@ def told_stories(stage: Stage) -> Iterator[list[Story]]:
                 repeats_itself=True,
                 is_dated=False,
             ),
-            Story("cleanup", _old_imports, ("before_cleanup_commit", "before_erasure_commit"), repeats_itself=True),
+            Story(
+                "cleanup",
+                _old_imports,
+                ("before_cleanup_commit", "before_erasure_commit"),
+                repeats_itself=True,
+                removes_raw_rows=True,
+            ),
         ]
         _require_every_barrier(stories)
         yield stories
