@@ -223,9 +223,10 @@ def _outcome(result: Any) -> DbtOutcome:
 
 def _lost_connection(exception: BaseException | None) -> DatabaseUnavailableError | None:
     """What to tell of a run that dbt gave up as it had no connection outside of nodes; None for other exceptions."""
-    from psycopg2 import OperationalError
+    from psycopg2 import InterfaceError, OperationalError
 
-    while exception is not None and not isinstance(exception, OperationalError):
+    # An InterfaceError is what a closed connection raises where it is used again.
+    while exception is not None and not isinstance(exception, OperationalError | InterfaceError):
         exception = exception.__cause__ or exception.__context__
     return None if exception is None else explained_loss(str(exception), exception.pgcode, free_database_bytes)
 

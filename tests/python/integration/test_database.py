@@ -419,6 +419,23 @@ def test_a_run_of_dbt_that_gets_no_connection_names_the_database(
         project.build("sync")
 
 
+def test_a_run_of_dbt_whose_connection_was_closed_names_the_database(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dbt.adapters.postgres.connections import PostgresConnectionManager
+
+    monkeypatch.setenv("PROPERTY_HOME", str(command.home))
+    begin = PostgresConnectionManager.begin
+
+    def begin_on_a_closed_connection(manager: PostgresConnectionManager) -> None:
+        manager.get_thread_connection().handle.close()
+        begin(manager)
+
+    monkeypatch.setattr(PostgresConnectionManager, "begin", begin_on_a_closed_connection)
+    with pytest.raises(DatabaseUnavailableError, match="the connection to the database was lost: connection already"):
+        DbtProject(command.database_url).build("sync")
+
+
 def _connection_manager(database_url: str) -> PostgresConnectionManager:
     from dbt.adapters.postgres.connections import PostgresConnectionManager, PostgresCredentials
 
