@@ -413,6 +413,7 @@ select
     )::double precision as cumulative_price_cut,
     case when price <> old_price then observed_at else old_price_changed_at end as price_changed_at,
     null as held_price,
+    null as held_currency,
     null as held_at,
     null as relisted_from,
     old_earlier_days as earlier_days_on_market,
@@ -450,7 +451,7 @@ on conflict (property_id) do update set
         building_material, condition, has_parking, has_balcony, has_elevator, has_security, has_storage_room,
         amenities, images, agent_name, agent_phone, agent_email, listed_at, attributes, quality_flags, scopes,
         row_hash, version, spell_number, first_price, original_price, previous_price, lowest_price, cumulative_price_cut,
-        price_changed_at, held_price, held_at, relisted_from, earlier_days_on_market,
+        price_changed_at, held_price, held_currency, held_at, relisted_from, earlier_days_on_market,
         significant_baseline, removal_reason, standard_status, first_seen_at, spell_started_at, removed_at, observed_at,
         last_session_id, search_vector, is_published
     ) = row(
@@ -466,7 +467,7 @@ on conflict (property_id) do update set
         excluded.attributes, excluded.quality_flags, excluded.scopes, excluded.row_hash, excluded.version,
         excluded.spell_number, excluded.first_price, excluded.original_price, excluded.previous_price,
         excluded.lowest_price, excluded.cumulative_price_cut, excluded.price_changed_at,
-        excluded.held_price, excluded.held_at, excluded.relisted_from,
+        excluded.held_price, excluded.held_currency, excluded.held_at, excluded.relisted_from,
         excluded.earlier_days_on_market, excluded.significant_baseline, excluded.removal_reason,
         excluded.standard_status, excluded.first_seen_at, excluded.spell_started_at, excluded.removed_at,
         excluded.observed_at, excluded.last_session_id, excluded.search_vector, excluded.is_published
