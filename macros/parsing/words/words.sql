@@ -5,13 +5,22 @@
     are grouped by their first character, since PostgreSQL tries every branch at every place.
 -#}
 {% macro any_word(meanings) -%}
+{#- One letter of the scripts that part words. -#}
+{%- set letter = '[A-Za-zÀ-෿Ḁ-῿]' -%}
+{%- set signs = modules.re.compile('[][\\\\.$+*?(){}|^]') -%}
 {%- set by_ends = {} -%}
 {%- for words in meanings.values() -%}
     {%- for word in words -%}
-        {%- set before = '(?<!' ~ _letter() ~ ')' if _parts_words(word[0]) else '' -%}
-        {%- set behind = '(?!\\.?' ~ _letter() ~ ')' if _parts_words(word[-1]) else '' -%}
-        {%- set by_first = by_ends.setdefault((before, behind), {}) -%}
-        {%- do by_first.setdefault(_literal(word[0]), []).append(_literal(word[1:])) -%}
+        {%- set parts = [] -%}
+        {%- for end in (word[0], word[-1]) -%}
+            {%- do parts.append(end.isalpha() and (end < '\u0e00' or '\u1e00' <= end < '\u2000')) -%}
+        {%- endfor -%}
+        {%- set before = '(?<!' ~ letter ~ ')' if parts[0] else '' -%}
+        {%- set behind = '(?!\\.?' ~ letter ~ ')' if parts[1] else '' -%}
+        {%- set literal = signs.sub('\\\\\\g<0>', word[0] ~ '\n' ~ word[1:]) -%}
+        {%- set literal = literal.replace(' ', '\\.? ?').replace('/', '/ ?').replace("'", "''") -%}
+        {%- set first, rest = literal.split('\n') -%}
+        {%- do by_ends.setdefault((before, behind), {}).setdefault(first, []).append(rest) -%}
     {%- endfor -%}
 {%- endfor -%}
 {%- for (before, behind), by_first in by_ends.items() -%}
@@ -21,25 +30,6 @@
     {%- endfor -%}
 ){{ behind }}
 {%- endfor -%}
-{%- endmacro %}
-
-{#- Regular expression of one letter of the scripts that part words. -#}
-{% macro _letter() -%}
-[A-Za-zÀ-෿Ḁ-῿]
-{%- endmacro %}
-
-{#- Whether a character is a letter of these scripts. -#}
-{% macro _parts_words(character) -%}
-    {% do return(character.isalpha() and (character < '\u0e00' or '\u1e00' <= character < '\u2000')) %}
-{%- endmacro %}
-
-{#- The word as a regular expression, for a string constant of SQL. -#}
-{% macro _literal(word) -%}
-{%- set escaped = namespace(text=word) -%}
-{%- for character in ['\\', '.', '$', '+', '*', '?', '(', ')', '[', ']', '{', '}', '|', '^'] -%}
-    {%- set escaped.text = escaped.text | replace(character, '\\' ~ character) -%}
-{%- endfor -%}
-{{ escaped.text | replace(' ', '\\.? ?') | replace('/', '/ ?') | replace("'", "''") }}
 {%- endmacro %}
 
 {#- What a word found by `any_word` means, as text; NULL where none was found. -#}
