@@ -50,6 +50,7 @@ sessions as (
 
 -- The listing as its observation would have it: what that could not carry stays as it was. A price and its currency
 -- belong together: a currency comes with the price that it counts, and one that is unknown is taken for the known one.
+-- `offset 0`, here and below, keeps values from being worked out again wherever they are used.
 filled as (
 
     select
@@ -103,6 +104,7 @@ filled as (
                 )
             )
         ) as prices (is_price_observed)
+    offset 0 -- noqa: AM09
 
 ),
 
@@ -115,6 +117,7 @@ judged as (
             'published_held_price', 'published_held_currency', 'suspicious_price_change'
         ) }} as price_verdict
     from filled
+    offset 0 -- noqa: AM09
 
 ),
 
@@ -166,6 +169,7 @@ hashed as (
         *,
         {{ listing_hash('decided') }} as row_hash
     from decided
+    offset 0 -- noqa: AM09
 
 ),
 

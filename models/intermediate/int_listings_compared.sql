@@ -2,7 +2,7 @@
 
 with
 
-listings as (
+listings as not materialized (
 
     select
         sync_id,
@@ -40,7 +40,7 @@ sightings as (
 
 ),
 
-published as (
+published as not materialized (
 
     select
         property_id,
@@ -84,8 +84,11 @@ kept_flags as (
     inner join rules on rules.rule_name = any(published.quality_flags)
     cross join unnest(rules.field_names) as field (name)
     where
-        field.name = any(sessions.frozen_fields)
-        or {{ field_is_unseen('listings', 'field.name') }}
+        published.quality_flags <> '{}'
+        and (
+            field.name = any(sessions.frozen_fields)
+            or {{ field_is_unseen('listings', 'field.name') }}
+        )
 
 ),
 

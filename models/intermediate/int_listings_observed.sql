@@ -1,6 +1,7 @@
--- Estimates of how many rows are chosen are far too low; a nested loop would read the texts once per listing.
+-- Estimates of how many rows are chosen are far too low; a nested loop would read the texts once per listing. How many
+-- rows a session has is estimated far too high; scans would read all of the month's rows to find those of one day.
 {{ config(
-    pre_hook="set local enable_nestloop = off; set local work_mem = '64MB'",
+    pre_hook="set local enable_nestloop = off; set local enable_seqscan = off; set local work_mem = '64MB'",
     post_hook="analyze {{ this }} (session_id, property_id, evidence)",
     indexes=[{'columns': ['property_id', 'session_id'], 'unique': true}],
 ) }}
@@ -31,7 +32,7 @@ chosen_rows as (
                     )[1]
         end as card_row_no,
         max(evidence) as evidence,
-        bool_or(observation_kind = 'import' or landed_fields <> '{}') as is_read,
+        bool_or(is_read) as is_read,
         max(observed_at) as observed_at,
         count(*) as observation_count
     from scraped
@@ -49,7 +50,8 @@ merged as (
         spoken.source,
         spoken.scope,
         {%- for field in listing_fields() %}
-        {{ observed_or(field, 'spoken', 'cards') }} as {{ field }},
+        case when cards.row_no is null then spoken.{{ field }} else {{ observed_or(field, 'spoken', 'cards') }} end
+            as {{ field }},
         {%- endfor %}
         case when cards.row_no is null then spoken.attributes else cards.attributes || spoken.attributes end
             as attributes,

@@ -13,7 +13,15 @@ sessions as (
 
 listings as (
 
-    select * from {{ ref('int_listings_observed') }}
+    select
+        session_id,
+        property_id,
+        source_listing_id,
+        title,
+        city,
+        latitude,
+        longitude
+    from {{ ref('int_listings_observed') }}
 
 ),
 

@@ -1,3 +1,6 @@
+{# Few listings differ in the fields they carry, which PostgreSQL cannot know: it would sort them all on disk. #}
+{{ config(pre_hook="set local work_mem = '64MB'") }}
+
 with
 
 sessions as (

@@ -46,6 +46,8 @@ parsed as (
 
         scraped.row_no,
 
+        scraped.observation_kind = 'import' or scraped.observed_fields <> '{}' as is_read,
+
         scraped.observed_at,
 
         scraped.property_type_text,
