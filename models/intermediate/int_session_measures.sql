@@ -1,4 +1,3 @@
-{# Few listings differ in the fields they carry, which PostgreSQL cannot know: it would sort them all on disk. #}
 {{ config(pre_hook="set local work_mem = '64MB'") }}
 
 with
@@ -46,6 +45,7 @@ weights as (
 ),
 
 -- Few listings differ in the fields they carry, so counting per combination spares a look into the array per field.
+-- PostgreSQL expects many combinations: with less memory it would sort all listings on disk instead of hashing a few.
 combinations as (
 
     select
