@@ -11,6 +11,7 @@ import errno
 import locale
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -51,6 +52,7 @@ _STOP_SECONDS = 60
 _LOG_LINES_SHOWN = 15
 _LARGEST_LOG_BYTES = 10_000_000
 _NO_SPACE = "No space left on device"
+_LEFT_OVER_FILE = re.compile(r'could not create file "base/\d+/\d+": File exists')
 _CHARACTER_TYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8")
 _SETTINGS_HEADER = "# Written anew at every start. Use `alter system` for settings of your own: they are kept, and win."
 _SETTINGS = {
@@ -389,14 +391,23 @@ def _is_durable() -> bool:
 
 def _start_server(cluster: Cluster) -> None:
     _require_own_major_version(cluster)
+    complaint = _try_to_start(cluster)
+    if complaint is not None and _LEFT_OVER_FILE.search(complaint):
+        # A connection that lost its postmaster takes its unlogged table back, all but a file and without a word in
+        # the log. Recovery makes the table anew and stumbles over the file; the next recovery removes it first.
+        logger.info("Starting the embedded PostgreSQL once more, which removes what a killed one left.")
+        complaint = _try_to_start(cluster)
+    if complaint is not None:
+        _fail("be started", complaint, f"The whole log is {cluster.log_file}.")
+    logger.info("Started the embedded PostgreSQL in %s.", cluster.data)
+
+
+def _try_to_start(cluster: Cluster) -> str | None:
+    """Start the server; what it said when it could not, else None."""
     log_before = _rotate_log(cluster.log_file)
     arguments = ["-s", "-w", "-t", str(START_SECONDS), "-D", str(cluster.data), "-l", str(cluster.log_file)]
     result = _run(cluster, "pg_ctl", "start", *arguments)
-    if result.returncode == 0:
-        logger.info("Started the embedded PostgreSQL in %s.", cluster.data)
-        return
-    said = _log_since(cluster.log_file, log_before) or result.stderr
-    _fail("be started", said, f"The whole log is {cluster.log_file}.")
+    return None if result.returncode == 0 else _log_since(cluster.log_file, log_before) or result.stderr
 
 
 def _require_own_major_version(cluster: Cluster) -> None:

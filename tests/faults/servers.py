@@ -58,6 +58,7 @@ FAULTS: tuple[Callable[[Path], None], ...] = (stop_at_once, kill_postmaster, res
 
 def lost(stage: Stage, home: Path, story: Story, fault: Callable[[Path], None], share: float) -> float:
     """A fault of the server after a share of the story's time; returns the seconds that recovery took."""
+    embedded_postgres.start(home)  # which the fault before may have left without
     expected = story.begin(stage)
     with stage.connect() as connection:
         # A sequence in a copied database counts on what the log says of the original, until a checkpoint.

@@ -284,6 +284,21 @@ def test_busy_child_of_a_killed_server_is_ended_first(home: Path, server: Server
         assert not is_alive(backend)
 
 
+def test_server_killed_while_it_made_an_unlogged_table(home: Path, server: ServerInfo) -> None:
+    """Its recovery fails once: the table is half taken back, which the log does not tell."""
+    with closing(psycopg.connect(server.url)) as connection:
+        connection.execute("create unlogged table half_made as select generate_series(1, 1000) as n")
+        with psycopg.connect(server.url, autocommit=True) as other:
+            other.execute("create table whole as select 1 as n")
+        kill_postmaster(server)
+        wait_for(lambda: not processes(home))
+    assert_came_back(home, server)
+    assert "File exists" in "".join(
+        log.read_text(encoding="utf-8") for log in locate(home).log_file.parent.glob("*.log*")
+    )
+    assert ask(start(home), "select to_regclass('half_made') is null and n = 1 from whole")
+
+
 def test_server_in_crash_recovery_is_waited_for(home: Path, server: ServerInfo) -> None:
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute("create table much as select generate_series(1, 500000) as n")
