@@ -25,6 +25,11 @@ def debian_binaries() -> Path | None:
     return versions[supported[0]] if supported else None
 
 
+def pgbouncer() -> str | None:
+    """PgBouncer's program, where it is installed; Debian keeps it where only root looks."""
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+
+
 def server_names(*, is_core: bool) -> list[str]:
     """The servers that a test runs on: core tests run on every one there is."""
     if CONFIGURED:

@@ -1,9 +1,8 @@
-"""`doctor` before a pooler, in the mode that works and in the one that does not."""
+"""`doctor` before a pooler, in the mode that works and in the one that does not; collected where PgBouncer is."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -16,10 +15,10 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.python.conftest import Command
+from tests.python.servers import pgbouncer
 
 pytestmark = pytest.mark.slow
 
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 Pooler = Callable[[str], str]
 
 SETTINGS = """
@@ -38,8 +37,8 @@ pool_mode = {mode}
 def pooler(database_url: str) -> Iterator[Pooler]:
     """A function that starts PgBouncer before the test's server in a mode; returns the URL of the test's database."""
     server = conninfo_to_dict(database_url)
-    if PGBOUNCER is None or not str(server.get("host")).startswith("/"):
-        pytest.skip("there is no pgbouncer here, or no server with a local socket")
+    if not str(server.get("host")).startswith("/"):
+        pytest.skip("the server has no local socket")
     with ExitStack() as stack:
         yield lambda mode: stack.enter_context(_running(server, mode))
 
@@ -74,7 +73,11 @@ def _running(server: dict, mode: str) -> Iterator[str]:
             settings.chmod(0o644)
             as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
         process = subprocess.Popen(
-            [PGBOUNCER, "-q", str(settings)], cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_owner
+            [pgbouncer(), "-q", str(settings)],
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **as_owner,
         )
         url = f"postgresql://{server['user']}@/{server['dbname']}?host={directory}&port=6432"
         try:
